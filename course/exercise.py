@@ -1,0 +1,148 @@
+"""What an exercise is: cases made from a seed, what is observed of a function, and how two observations compare.
+
+`observe` runs in the student's process and returns values, never verdicts. A `Rule` runs where the answer
+sheet is: in the student's notebook for the public seeds, outside the sandbox for the secret ones.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Case = dict[str, Any]
+"""The arguments of one call, by parameter name and in the signature's order."""
+
+Values = dict[str, Tensor | str]
+"""What was observed of one call, by name."""
+
+Rule = Callable[[Values, Values, str, Case], float]
+"""rule(got, expected, name, case) → signed distance in tolerances.
+
+Accepted when the distance is ≤ 1; the same outcome when its absolute value is ≤ 1; clearly another when ≥ 10.
+"""
+
+
+def flatten(value: object, name: str = "") -> Values:
+    """Lay a returned value out by name: a tuple becomes "0", "1", …; a dict keeps its keys.
+
+    What is no tensor, array, number or text is described by its type, so that the verdict can say what came back.
+    """
+    if isinstance(value, Tensor):
+        return {name: value}
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return {name: torch.from_numpy(np.array(value))}
+    if isinstance(value, bool | int | float | np.number):
+        return {name: torch.as_tensor(value)}
+    if isinstance(value, str):
+        return {name: value}
+    if isinstance(value, Mapping):
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, tuple | list):
+        items = [(str(position), item) for position, item in enumerate(value)]
+    else:
+        return {name: f"<{type(value).__name__}>"}
+    if not items:
+        return {name: f"<empty {type(value).__name__}>"}
+    flat: Values = {}
+    for key, item in items:
+        flat |= flatten(item, f"{name}.{key}" if name else key)
+    return flat
+
+
+def returned(fn: Callable[..., Any], case: Case) -> Values:
+    """The default observation: call the function, lay out what it returns."""
+    return flatten(fn(*case.values()))
+
+
+def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
+    """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text."""
+
+    def distance(got: Values, expected: Values, name: str, case: Case) -> float:
+        mine, theirs = got[name], expected[name]
+        if isinstance(mine, str) or isinstance(theirs, str):
+            return 0.0 if isinstance(mine, str) and mine == theirs else float("inf")
+        if mine.shape != theirs.shape:
+            return float("inf")
+        if theirs.numel() == 0:
+            return 0.0
+        return float(_deviation(mine, theirs, rtol, atol).max())
+
+    return distance
+
+
+def _deviation(got: Tensor, expected: Tensor, rtol: float, atol: float) -> Tensor:
+    """Elementwise distance in tolerances; 0 where both are the same infinity or both NaN, inf where only one is."""
+    mine, theirs = got.double(), expected.double()
+    finite = theirs[theirs.isfinite()].abs()
+    scale = float(finite.max()) if finite.numel() else 0.0
+    tolerance = rtol * theirs.abs() + atol * (scale or 1.0)
+    distance = (mine - theirs).abs() / tolerance
+    distance = torch.where(mine.isfinite() & theirs.isfinite(), distance, float("inf"))
+    alike = (mine == theirs) | (mine.isnan() & theirs.isnan())
+    return torch.where(alike, 0.0, distance)
+
+
+def within(k: float, error: str) -> Rule:
+    """|got − expected| ≤ k standard errors; the reference's own value called `error` holds the standard errors.
+
+    For results that are random by nature: `observe` averages many draws and also returns the standard error.
+    """
+
+    def distance(got: Values, expected: Values, name: str, case: Case) -> float:
+        mine, theirs, spread = got[name], expected[name], expected[error]
+        if isinstance(mine, str) or isinstance(theirs, str) or isinstance(spread, str):
+            return float("inf")
+        if mine.shape != theirs.shape:
+            return float("inf")
+        deviation = (mine.double() - theirs.double()).abs() / (k * spread.double()).clamp_min(1e-12)
+        alike = mine.double() == theirs.double()  # the same infinity, too
+        return float(torch.where(alike, 0.0, deviation.nan_to_num(nan=float("inf"))).max())
+
+    return distance
+
+
+def at_least(score: Callable[[Case, Values], float], slack: float) -> Rule:
+    """score(case, got) ≥ score(case, expected) − slack: at least as good as the reference.
+
+    `score` never runs in the student's process: what is recorded are the values that it is computed from.
+    """
+
+    def distance(got: Values, expected: Values, name: str, case: Case) -> float:
+        try:
+            mine = score(case, got)
+        except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return float("inf")
+        gap = (score(case, expected) - mine) / slack
+        return gap if gap == gap else float("inf")
+
+    return distance
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One function that a chapter asks for.
+
+    name: the reference function's name, and the exercise's id for ever.
+    cases: seed → list of cases; draws with numpy.random.default_rng(seed), so that every machine gets the same.
+    hints: up to three, each saying more than the one before.
+    observe: what is recorded of the function on one case.
+    compare: one rule for every observed value, or a rule per name (names without a rule are only kept for the rules).
+    dtype: True where the docstring promises the dtype.
+    """
+
+    name: str
+    cases: Callable[[int], list[Case]]
+    points: int = 2
+    minutes: int = 10
+    level: Literal["core", "stretch"] = "core"
+    hints: tuple[str, ...] = ()
+    observe: Callable[[Callable[..., Any], Case], Values] = returned
+    compare: Rule | Mapping[str, Rule] = field(default_factory=equal)
+    dtype: bool = False
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule for one observed value, or None where it is not compared."""
+        return self.compare.get(name) if isinstance(self.compare, Mapping) else self.compare
