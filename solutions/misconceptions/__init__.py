@@ -1,0 +1,32 @@
+"""What people really write: per chapter, wrong versions with their sentence, and other right ones.
+
+Each module has two dictionaries, exercise name → functions: MISCONCEPTIONS, whose docstrings are what the student
+reads, and ALTERNATIVES, right solutions written differently, which must be accepted.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from course.exercises import topic
+
+Functions = dict[str, list[Callable[..., Any]]]
+
+
+def misconceptions_of(chapter: str) -> Functions:
+    """exercise → its wrong versions."""
+    return _module(chapter).MISCONCEPTIONS  # type: ignore[no-any-return]
+
+
+def alternatives_of(chapter: str) -> Functions:
+    """exercise → right solutions written differently."""
+    return _module(chapter).ALTERNATIVES  # type: ignore[no-any-return]
+
+
+def sentence(wrong: Callable[..., Any]) -> str:
+    """A misconception's docstring as one paragraph."""
+    return " ".join((wrong.__doc__ or "").split())
+
+
+def _module(chapter: str) -> Any:
+    return importlib.import_module(f"solutions.misconceptions.{topic(chapter)}")

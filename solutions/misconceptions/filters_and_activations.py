@@ -1,0 +1,380 @@
+"""Chapter 2: what people write about filters, maps and fields, and other right ways."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from solutions.filters import evaluation_mode, feature_maps, top_activations
+
+# ------------------------------------------------------------------------------------- normalize_filters
+
+
+def normalizes_all_together(weight):
+    """Your filters share one minimum and one maximum. That keeps them comparable, but a faint filter stays a flat grey square: look at which axes the minimum runs over."""
+    return (weight - weight.min()) / (weight.max() - weight.min())
+
+
+def normalizes_each_channel(weight):
+    """You stretch every channel of a filter by itself. In a colour filter red, green and blue then lose their proportion, and its colour is no longer the filter's: a filter is one picture."""
+    low, high = weight.amin((2, 3), keepdim=True), weight.amax((2, 3), keepdim=True)
+    return torch.where(high > low, (weight - low) / (high - low).where(high > low, 1), 0.5)
+
+
+def divides_by_the_largest(weight):
+    """You divide by the largest absolute weight, so values run from −1 to 1. That shows the sign well on a diverging colour map, but the formula asks for 0 … 1."""
+    return weight / weight.abs().amax((1, 2, 3), keepdim=True)
+
+
+def forgets_the_constant_filter(weight):
+    """A filter that is constant has maximum = minimum, and you divide 0 by 0 there: NaN. The docstring says what it should become."""
+    low, high = weight.amin((1, 2, 3), keepdim=True), weight.amax((1, 2, 3), keepdim=True)
+    return (weight - low) / (high - low)
+
+
+def normalize_one_by_one(weight):
+    pictures = torch.full_like(weight, 0.5)
+    for n, w in enumerate(weight):
+        if w.max() > w.min():
+            pictures[n] = (w - w.min()) / (w.max() - w.min())
+    return pictures
+
+
+# ------------------------------------------------------------------------------------------ feature_maps
+
+
+def _hooked(model, layer, x, keep):
+    """A forward pass in evaluation mode; what `keep` makes of (inputs, output) is returned."""
+    seen = {}
+    hook = model.get_submodule(layer).register_forward_hook(lambda _, i, o: seen.update(maps=keep(i, o)))
+    try:
+        with evaluation_mode(model):
+            model(x)
+    finally:
+        hook.remove()
+    return seen["maps"]
+
+
+def sees_after_the_inplace_relu(model, layer, x):
+    """You keep the layer's own tensor, and the next layer, an in-place ReLU, writes zeros into it before you look: all your maps are ≥ 0. Keep a copy that stays in the graph."""
+    return _hooked(model, layer, x, lambda _, output: output)
+
+
+def keeps_what_went_in(model, layer, x):
+    """These are the maps that went into the layer. A hook gets (module, inputs, output), in this order."""
+    return _hooked(model, layer, x, lambda inputs, _: inputs[0].clone())
+
+
+def detaches_the_maps(model, layer, x):
+    """The values are right, but the maps have forgotten x: whoever wants a gradient back to the image (chapter 3 does) gets none. Look for `detach`, `.data`, `no_grad` or numpy."""
+    return _hooked(model, layer, x, lambda _, output: output.detach().clone())
+
+
+def leaves_its_hook(model, layer, x):
+    """Your hook is still on the model: every later forward pass will call it again and keep its maps in memory. What `register_forward_hook` returns can take it off."""
+    seen = {}
+    model.get_submodule(layer).register_forward_hook(lambda _, i, o: seen.update(maps=o.clone()))
+    with evaluation_mode(model):
+        model(x)
+    return seen["maps"]
+
+
+def looks_while_training(model, layer, x):
+    """You ran the model in training mode: batch normalization then uses this batch's statistics, and each look moves the stored ones. Look at it in evaluation mode."""
+    seen = {}
+    hook = model.get_submodule(layer).register_forward_hook(lambda _, i, o: seen.update(maps=o.clone()))
+    model(x)
+    hook.remove()
+    return seen["maps"]
+
+
+def forgets_the_mode(model, layer, x):
+    """The maps are right, but the model was in training mode before and is in evaluation mode now. Whoever trains it next will wonder: give it its mode back."""
+    maps = feature_maps(model, layer, x)
+    model.eval()
+    return maps
+
+
+def maps_by_context(model, layer, x):
+    modes = [(module, module.training) for module in model.modules()]
+    maps = []
+    handle = dict(model.named_modules())[layer].register_forward_hook(lambda _, i, o: maps.append(o * 1))
+    try:
+        model.eval()(x)
+        return maps[-1]
+    finally:
+        handle.remove()
+        for module, mode in modes:
+            module.training = mode
+
+
+# --------------------------------------------------------------------------------------- receptive_field
+
+
+def updates_the_jump_first(layers):
+    """You multiply the jump by this layer's stride before you use it. The steps inside a kernel are steps of the layer below: size and start still need the old jump."""
+    size, jump, start = 1, 1, 0
+    for kernel, stride, padding in layers:
+        jump *= stride
+        size += (kernel - 1) * jump
+        start -= padding * jump
+    return size, jump, start
+
+
+def forgets_the_jump(layers):
+    """You add k − 1 pixels for every layer, as if no layer had a stride. After a stride of 2, two neighbouring units lie two pixels apart in the image, so a kernel reaches twice as far."""
+    size, jump, start = 1, 1, 0
+    for kernel, stride, padding in layers:
+        size += kernel - 1
+        start -= padding
+        jump *= stride
+    return size, jump, start
+
+
+def forgets_the_padding(layers):
+    """Size and jump are right, but your first unit always starts at pixel 0. With padding it begins to the left of the image: every later crop would be off by that much."""
+    size, jump = 1, 1
+    for kernel, stride, _ in layers:
+        size += (kernel - 1) * jump
+        jump *= stride
+    return size, jump, 0
+
+
+def counts_padding_in_units(layers):
+    """You subtract the padding as it stands. One unit of padding in a later layer is a whole jump of pixels in the image."""
+    size, jump, start = 1, 1, 0
+    for kernel, stride, padding in layers:
+        size += (kernel - 1) * jump
+        start -= padding
+        jump *= stride
+    return size, jump, start
+
+
+def adds_whole_kernels(layers):
+    """You add k·jump for every layer, so the field is too large: of a kernel's k pixels, one was counted already. Try a single 3×3 convolution: it must give 3."""
+    size, jump, start = 1, 1, 0
+    for kernel, stride, padding in layers:
+        size += kernel * jump
+        start -= padding * jump
+        jump *= stride
+    return size, jump, start
+
+
+def field_by_products(layers):
+    jumps = [math.prod(stride for _, stride, _ in layers[:depth]) for depth in range(len(layers) + 1)]
+    size = 1 + sum((k - 1) * jump for (k, _, _), jump in zip(layers, jumps, strict=False))
+    start = -sum(p * jump for (_, _, p), jump in zip(layers, jumps, strict=False))
+    return size, jumps[-1], start
+
+
+def field_from_the_top(layers):
+    first, last, jump = 0, 0, 1
+    for kernel, stride, padding in reversed(layers):
+        first, last = first * stride - padding, last * stride - padding + kernel - 1
+        jump *= stride
+    return last - first + 1, jump, first
+
+
+# --------------------------------------------------------------------------------------- top_activations
+
+
+def _as_four(maps):
+    return maps if maps.ndim == 4 else maps[:, :, None, None]
+
+
+def lets_one_image_win_twice(maps, k):
+    """You rank all places of all images together, so one image that a channel likes fills several ranks with nearly the same patch. Each image should count once, with its best place."""
+    maps = _as_four(maps)
+    _, channels, rows, columns = maps.shape
+    values, place = maps.transpose(0, 1).reshape(channels, -1).topk(k, dim=1)
+    inside = place % (rows * columns)
+    return values, place // (rows * columns), inside // columns, inside % columns
+
+
+def divides_by_the_rows(maps, k):
+    """Values and images are right, row and column are not: a flat place counts through a whole row of columns before the next row begins. What do you divide by?"""
+    maps = _as_four(maps)
+    best, place = maps.flatten(2).max(2)
+    values, image = best.topk(k, dim=0)
+    place = place.gather(0, image)
+    return values.T, image.T, place.T // maps.shape[2], place.T % maps.shape[2]
+
+
+def ranks_by_the_mean(maps, k):
+    """You rank images by their mean over the map. A channel that fires hard at one small place then loses against one that is lukewarm everywhere: rank by the best place."""
+    maps = _as_four(maps)
+    place = maps.flatten(2).argmax(2)
+    mean = maps.flatten(2).mean(2)
+    values, image = mean.topk(k, dim=0)
+    place = place.gather(0, image)
+    return values.T, image.T, place.T // maps.shape[3], place.T % maps.shape[3]
+
+
+def begins_with_the_weakest(maps, k):
+    """The right k images, in the wrong order: the strongest should come first."""
+    return tuple(each.flip(1) for each in top_activations(maps, k))
+
+
+def finds_the_weakest(maps, k):
+    """These are the images that each channel likes least. Sorting ascends unless it is told otherwise."""
+    maps = _as_four(maps)
+    best, place = maps.flatten(2).max(2)
+    values, image = best.topk(k, dim=0, largest=False)
+    place = place.gather(0, image)
+    return values.T, image.T, place.T // maps.shape[3], place.T % maps.shape[3]
+
+
+def top_by_sorting(maps, k):
+    maps = _as_four(maps)
+    answers = []
+    for channel in range(maps.shape[1]):
+        found = []
+        for n, a in enumerate(maps[:, channel]):
+            row = int(a.amax(1).argmax())
+            found.append((float(a.max()), n, row, int(a[row].argmax())))
+        answers.append(sorted(found, reverse=True)[:k])
+    table = torch.tensor(answers, dtype=torch.float64)
+    return table[..., 0].to(maps.dtype), table[..., 1].long(), table[..., 2].long(), table[..., 3].long()
+
+
+# -------------------------------------------------------------------------------------------- crop_patch
+
+
+def _patch(image, top, left, size):
+    height, width = image.shape[-2:]
+    padded = F.pad(image, (size, size, size, size))
+    top, left = (min(max(edge + size, 0), side + size) for edge, side in ((top, height), (left, width)))
+    return padded[:, top : top + size, left : left + size]
+
+
+def ignores_the_jump(image, row, col, field):
+    """You step one pixel per unit. Two neighbouring units look `jump` pixels apart."""
+    size, _, start = field
+    return _patch(image, start + row, start + col, size)
+
+
+def ignores_the_start(image, row, col, field):
+    """You begin at row·jump, as if unit 0 began at pixel 0. The field's `start` says where it really begins."""
+    size, jump, _ = field
+    return _patch(image, row * jump, col * jump, size)
+
+
+def centres_the_field(image, row, col, field):
+    """You put the patch around the point start + row·jump. That point is the patch's first pixel, not its middle."""
+    size, jump, start = field
+    return _patch(image, start + row * jump - size // 2, start + col * jump - size // 2, size)
+
+
+def swaps_row_and_col(image, row, col, field):
+    """Row and column changed places: in a tensor (channels, height, width) the row comes first, although x comes first in (x, y)."""
+    size, jump, start = field
+    return _patch(image, start + col * jump, start + row * jump, size)
+
+
+def pushes_the_patch_inside(image, row, col, field):
+    """At the edge you move the patch until it lies inside the image. It then shows pixels that the unit never saw, and hides that it looked at padding: fill with 0 instead."""
+    size, jump, start = field
+    height, width = image.shape[-2:]
+    top = min(max(start + row * jump, 0), height - size)
+    left = min(max(start + col * jump, 0), width - size)
+    return image[:, top : top + size, left : left + size]
+
+
+def crop_by_padding(image, row, col, field):
+    size, jump, start = field
+    height, width = image.shape[-2:]
+    top, left = start + row * jump, start + col * jump
+    return F.pad(image, (-left, left + size - width, -top, top + size - height))
+
+
+# --------------------------------------------------------------------------------------- explore_dataset
+
+
+def _rankings(model, layer, batches, k):
+    with torch.no_grad():
+        return [top_activations(feature_maps(model, layer, x), min(k, len(x))) for x in batches]
+
+
+def _merge(rankings, k):
+    values, *rest = (torch.cat(parts, dim=1) for parts in zip(*rankings, strict=True))
+    values, order = values.topk(k, dim=1)
+    return (values, *(each.gather(1, order) for each in rest))
+
+
+def counts_within_the_batch(model, layer, batches, k):
+    """The image numbers begin again at 0 in every batch, so they point to the wrong images. How many images came before this batch?"""
+    return _merge(_rankings(model, layer, batches, k), k)
+
+
+def keeps_the_last_batch(model, layer, batches, k):
+    """Only the last batch is left: each batch replaces the ranking before it instead of joining it."""
+    ranking, seen = None, 0
+    for x in batches:
+        with torch.no_grad():
+            values, image, row, col = top_activations(feature_maps(model, layer, x), min(k, len(x)))
+        ranking, seen = (values, image + seen, row, col), seen + len(x)
+    return ranking
+
+
+def sorts_only_the_values(model, layer, batches, k):
+    """The values are the best ones, but the images do not belong to them: you sorted the values and left image, row and col as they stood. All four need the same order."""
+    joined, seen = [], 0
+    for x, (values, image, row, col) in zip(batches, _rankings(model, layer, batches, k), strict=True):
+        joined.append((values, image + seen, row, col))
+        seen += len(x)
+    values, *rest = (torch.cat(parts, dim=1) for parts in zip(*joined, strict=True))
+    return (values.topk(k, dim=1).values, *(each[:, :k] for each in rest))
+
+
+def explore_all_at_once(model, layer, batches, k):
+    with torch.no_grad():
+        return top_activations(torch.cat([feature_maps(model, layer, x) for x in batches]), k)
+
+
+MISCONCEPTIONS = {
+    "normalize_filters": [
+        normalizes_all_together,
+        normalizes_each_channel,
+        divides_by_the_largest,
+        forgets_the_constant_filter,
+    ],
+    "feature_maps": [
+        sees_after_the_inplace_relu,
+        keeps_what_went_in,
+        detaches_the_maps,
+        leaves_its_hook,
+        looks_while_training,
+        forgets_the_mode,
+    ],
+    "receptive_field": [
+        updates_the_jump_first,
+        forgets_the_jump,
+        forgets_the_padding,
+        counts_padding_in_units,
+        adds_whole_kernels,
+    ],
+    "top_activations": [
+        lets_one_image_win_twice,
+        divides_by_the_rows,
+        ranks_by_the_mean,
+        begins_with_the_weakest,
+        finds_the_weakest,
+    ],
+    "crop_patch": [
+        ignores_the_jump,
+        ignores_the_start,
+        centres_the_field,
+        swaps_row_and_col,
+        pushes_the_patch_inside,
+    ],
+    "explore_dataset": [counts_within_the_batch, keeps_the_last_batch, sorts_only_the_values],
+}
+
+ALTERNATIVES = {
+    "normalize_filters": [normalize_one_by_one],
+    "feature_maps": [maps_by_context],
+    "receptive_field": [field_by_products, field_from_the_top],
+    "top_activations": [top_by_sorting],
+    "crop_patch": [crop_by_padding],
+    "explore_dataset": [explore_all_at_once],
+}

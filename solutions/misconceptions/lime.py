@@ -1,0 +1,556 @@
+"""What people write in chapter 7, and what helps them."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+from torch.nn import functional as F
+
+from solutions.lime import apply_masks, fit_surrogate, locality_weights, sample_masks
+
+# sample_masks
+
+
+def forgets_the_image_itself(segments, samples, generator):
+    """Row 0 is a random mask like all the others here. The surrogate then never sees the image that it is meant to
+    explain: the one sample that is sure to be local is missing."""
+    n = int(segments.max()) + 1
+    return torch.randint(0, 2, (samples, n), generator=generator).float()
+
+
+def hides_one_segment_at_a_time(segments, samples, generator):
+    """Each of your masks hides a single segment, all the others stay. That is occlusion: it never shows what two
+    segments do together. Every segment should get a coin of its own."""
+    n = int(segments.max()) + 1
+    masks = torch.ones(samples, n)
+    masks[torch.arange(samples), torch.randint(0, n, (samples,), generator=generator)] = 0
+    masks[0] = 1
+    return masks
+
+
+def tosses_one_coin_per_sample(segments, samples, generator):
+    """All segments of a sample share one coin here: an image is either whole or gone. No segment can be told from
+    another then. Look at the size that you ask random numbers for."""
+    n = int(segments.max()) + 1
+    masks = torch.randint(0, 2, (samples, 1), generator=generator).float().expand(-1, n).clone()
+    masks[0] = 1
+    return masks
+
+
+def ignores_the_generator(segments, samples, generator):
+    """The same generator state gives you other masks each time: these numbers come from torch's global source. Hand
+    the generator on, or nobody can ever repeat your explanation."""
+    masks = torch.randint(0, 2, (samples, int(segments.max()) + 1)).float()
+    masks[0] = 1
+    return masks
+
+
+def returns_probabilities(segments, samples, generator):
+    """These are uniform numbers between 0 and 1, not coins: a segment is visible or it is not. There is one
+    comparison missing."""
+    masks = torch.rand(samples, int(segments.max()) + 1, generator=generator)
+    masks[0] = 1
+    return masks
+
+
+def coins_from_uniform_numbers(segments, samples, generator):
+    masks = torch.rand(samples, len(segments.unique()), generator=generator) < 0.5
+    masks[0] = True
+    return masks
+
+
+def coins_by_bernoulli(segments, samples, generator):
+    n = int(segments.max()) + 1
+    rest = torch.bernoulli(torch.full((samples - 1, n), 0.5), generator=generator)
+    return torch.cat([torch.ones(1, n), rest])
+
+
+# apply_masks
+
+
+def hides_what_should_stay(image, segments, masks, fill=0.0):
+    """Here 1 hides and 0 shows, the other way round. The row of ones must give the image itself."""
+    return apply_masks(image, segments, 1 - masks, fill)
+
+
+def paints_black(image, segments, masks, fill=0.0):
+    """Hidden segments are always black here: multiplying by the mask forgets the fill. Black is a colour like any
+    other, and on some images the loudest one."""
+    return apply_masks(image, segments, masks, 0.0)
+
+
+def adds_the_fill_everywhere(image, segments, masks, fill=0.0):
+    """The fill also brightens what should be visible: it was added to the whole image instead of only where the
+    mask is 0."""
+    return apply_masks(image, segments, masks, 0.0) + fill
+
+
+def counts_segments_from_one(image, segments, masks, fill=0.0):
+    """Each segment obeys the coin of its left neighbour in the table: column 0 belongs to segment 0, so nothing is
+    to be subtracted from the segment's number."""
+    return apply_masks(image, (segments - 1) % masks.shape[1], masks, fill)
+
+
+def apply_masks_by_painting(image, segments, masks, fill=0.0):
+    pictures = image.expand(len(masks), *image.shape).clone()
+    paint = torch.as_tensor(fill).expand(image.shape)
+    for row, mask in enumerate(masks):
+        for number in range(len(mask)):
+            if mask[number] == 0:
+                pictures[row][:, segments == number] = paint[:, segments == number].to(pictures)
+    return pictures
+
+
+def apply_masks_by_arithmetic(image, segments, masks, fill=0.0):
+    visible = masks[:, None, segments]
+    return visible * image + (1 - visible) * fill
+
+
+# locality_weights
+
+
+def weighs_by_similarity(masks, width):
+    """The kernel got the cosine itself, not the distance: whatever is most like the image gets the smallest weight.
+    The full image must weigh 1."""
+    cosine = F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+    return torch.exp(-(cosine**2) / width**2)
+
+
+def forgets_to_square_the_distance(masks, width):
+    """This is exp(−d/width²): the distance has not been squared, so near samples lose weight much too soon."""
+    distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+    return torch.exp(-distance / width**2)
+
+
+def takes_the_root_of_the_kernel(masks, width):
+    """This is the square root of the kernel in the formula. The lime package takes it, the paper does not: the two
+    agree only after width has been divided by √2."""
+    return locality_weights(masks, width).sqrt()
+
+
+def measures_the_share_that_is_hidden(masks, width):
+    """You used the share of hidden segments as the distance. It is close, but the formula has the cosine: half of
+    the segments hidden is a distance of 1 − √½ = 0.29, not of 0.5."""
+    return torch.exp(-((1 - masks.mean(-1)) ** 2) / width**2)
+
+
+def measures_euclidean_distance(masks, width):
+    """You used the Euclidean distance, the root of the number of hidden segments. It grows with the number of
+    segments, and almost all weights vanish; the cosine distance stays between 0 and 1."""
+    return torch.exp(-((1 - masks) ** 2).sum(-1) / width**2)
+
+
+def weights_by_cosine_similarity(masks, width):
+    distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+    return torch.exp(-((distance / width) ** 2))
+
+
+def weights_by_counting(masks, width):
+    share = masks.mean(-1)  # of a 0/1 row: its cosine with the row of ones is √share
+    return torch.exp(-((1 - share.sqrt()) ** 2) / width**2)
+
+
+# fit_surrogate
+
+
+def forgets_the_weights(masks, y, weights, penalty=1.0):
+    """All samples count alike here, the ones with everything hidden too. This is a global explanation: the weights
+    do not occur in your fit."""
+    return fit_surrogate(masks, y, torch.ones_like(weights), penalty)
+
+
+def weighs_only_y(masks, y, weights, penalty=1.0):
+    """The weights multiply y, but not the masks: that asks the line to reach a smaller score, not to care less. A
+    weight belongs to the whole squared error of its sample."""
+    return fit_surrogate(masks, weights * y, torch.ones_like(weights), penalty)
+
+
+def weighs_twice(masks, y, weights, penalty=1.0):
+    """The weights count squared here. Multiplying both sides by π before least squares squares it, because the error
+    is squared afterwards: multiply by √π."""
+    return fit_surrogate(masks, y, weights**2, penalty)
+
+
+def fits_without_an_intercept(masks, y, weights, penalty=1.0):
+    """Your line is forced through zero: the model would have to answer 0 when nothing is visible. Give it an
+    intercept."""
+    z = masks * weights.sqrt().unsqueeze(-1)
+    gram = z.mT @ z + penalty * torch.eye(z.shape[-1])
+    c = torch.linalg.solve(gram, z.mT @ (y * weights.sqrt()).unsqueeze(-1)).squeeze(-1)
+    return c, torch.zeros_like(c[..., 0])
+
+
+def penalises_the_intercept(masks, y, weights, penalty=1.0):
+    """The penalty also pulls the intercept towards zero. A column of ones is convenient, but its entry in the
+    penalty must be 0: only the coefficients are shrunk."""
+    z = torch.cat([masks, torch.ones_like(masks[..., :1])], dim=-1) * weights.sqrt().unsqueeze(-1)
+    gram = z.mT @ z + penalty * torch.eye(z.shape[-1])
+    c = torch.linalg.solve(gram, z.mT @ (y * weights.sqrt()).unsqueeze(-1)).squeeze(-1)
+    return c[..., :-1], c[..., -1]
+
+
+def centres_without_weights(masks, y, weights, penalty=1.0):
+    """The means that you subtract are plain means. For the intercept to come out right they have to be weighted,
+    too: Σ π_i z'_i / Σ π_i."""
+    z, rest = masks - masks.mean(-2, keepdim=True), y - y.mean(-1, keepdim=True)
+    weighted = z * weights.unsqueeze(-1)
+    gram = weighted.mT @ z + penalty * torch.eye(z.shape[-1])
+    c = torch.linalg.solve(gram, weighted.mT @ rest.unsqueeze(-1)).squeeze(-1)
+    return c, y.mean(-1) - (masks.mean(-2) * c).sum(-1)
+
+
+def surrogate_by_column_of_ones(masks, y, weights, penalty=1.0):
+    z = torch.cat([masks, torch.ones_like(masks[..., :1])], dim=-1).double()
+    weighted = z * weights.double().unsqueeze(-1)
+    shrink = penalty * torch.ones(z.shape[-1]).double()
+    shrink[-1] = 0
+    both = torch.linalg.solve(
+        weighted.mT @ z + shrink.diag(), weighted.mT @ y.double().unsqueeze(-1)
+    ).squeeze(-1)
+    return both[..., :-1], both[..., -1]
+
+
+def surrogate_by_scikit_learn(masks, y, weights, penalty=1.0):
+    ridge = Ridge(alpha=penalty).fit(masks.numpy(), y.numpy().T, weights.numpy())
+    return torch.from_numpy(np.asarray(ridge.coef_)), torch.from_numpy(np.asarray(ridge.intercept_))
+
+
+# lime_image
+
+
+def forgets_locality(predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0):
+    """All samples count alike here, the nearly empty images too: locality_weights is missing, or its result is not
+    handed on. What you explain is not this image, but an average over its ruins."""
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks, fill)).T[target]
+    return fit_surrogate(masks, y, torch.ones(samples), penalty)
+
+
+def forgets_the_fill(predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0):
+    """Hidden segments are black here, whatever fill was asked for: hand fill on to apply_masks."""
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks)).T[target]
+    return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
+
+
+def uses_default_settings(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The width and the penalty that were asked for have no effect here: 0.25 and 1 are written into the calls."""
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks, fill)).T[target]
+    return fit_surrogate(masks, y, locality_weights(masks, 0.25), 1.0)
+
+
+def explains_the_absence(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The signs are turned round: the masks that were fitted say what is hidden, and not what is visible. The line
+    must see the same masks as the model did."""
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks, fill)).T[target]
+    return fit_surrogate(1 - masks, y, locality_weights(masks, width), penalty)
+
+
+def explains_the_probability(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The scores went through a softmax before they were fitted. predict already returns what is to be explained;
+    take its column as it is."""
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks, fill)).softmax(1).T[target]
+    return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
+
+
+def lime_in_one_large_batch(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    masks = torch.rand(samples, int(segments.max()) + 1, generator=generator).round()
+    masks[0] = 1
+    scores = predict(apply_masks(image, segments, masks, fill))
+    several = [target] if isinstance(target, int) else target.tolist()
+    lines = [fit_surrogate(masks, scores[:, one], locality_weights(masks, width), penalty) for one in several]
+    c, b = torch.stack([line[0] for line in lines]), torch.stack([line[1] for line in lines])
+    return (c[0], b[0]) if isinstance(target, int) else (c, b)
+
+
+# local_fidelity
+
+
+def fidelity_without_weights(masks, y, weights, coefficients, intercept):
+    """Far samples count as much as near ones here: this is the ordinary R². A local line may be wrong far away."""
+    return _r2(y, _line(masks, coefficients, intercept), torch.ones_like(weights))
+
+
+def fidelity_around_the_plain_mean(masks, y, weights, coefficients, intercept):
+    """Below the fraction bar you compare with the plain mean of y. The best constant, when samples are weighted, is
+    the weighted mean."""
+    left = (weights * (y - _line(masks, coefficients, intercept)) ** 2).sum(-1)
+    return 1 - left / (weights * (y - y.mean(-1, keepdim=True)) ** 2).sum(-1)
+
+
+def fidelity_as_correlation(masks, y, weights, coefficients, intercept):
+    """This is the squared correlation. It forgives a line with the wrong slope or the wrong height; R² does not."""
+    line = _line(masks, coefficients, intercept)
+    share = weights / weights.sum()
+    one = y - (share * y).sum(-1, keepdim=True)
+    two = line - (share * line).sum(-1, keepdim=True)
+    return (share * one * two).sum(-1) ** 2 / ((share * one**2).sum(-1) * (share * two**2).sum(-1))
+
+
+def returns_the_unexplained_share(masks, y, weights, coefficients, intercept):
+    """This is the share that the line does not explain. A perfect line should get 1."""
+    return 1 - _r2(y, _line(masks, coefficients, intercept), weights)
+
+
+def _line(masks, coefficients, intercept):
+    return (coefficients @ masks.mT) + intercept.unsqueeze(-1)
+
+
+def _r2(y, line, weights):
+    mean = (weights * y).sum(-1, keepdim=True) / weights.sum()
+    return 1 - (weights * (y - line) ** 2).sum(-1) / (weights * (y - mean) ** 2).sum(-1)
+
+
+def fidelity_by_matrices(masks, y, weights, coefficients, intercept):
+    return _r2(y.double(), _line(masks, coefficients, intercept).double(), weights.double())
+
+
+# explanation_stability
+
+
+def keeps_the_sign(coefficients, k):
+    """You took the k largest coefficients, not the k largest magnitudes: a segment that speaks strongly against the
+    class belongs to the explanation, too."""
+    return _mean_overlap([set(row.topk(k).indices.tolist()) for row in coefficients])
+
+
+def divides_by_k(coefficients, k):
+    """You divided by k. The formula divides by the size of the union, which is larger unless both sets agree."""
+    tops = [set(row.abs().topk(k).indices.tolist()) for row in coefficients]
+    shares = [len(a & b) / k for a, b in itertools.combinations(tops, 2)]
+    return sum(shares) / len(shares)
+
+
+def compares_with_the_first_only(coefficients, k):
+    """Only pairs with the first seed are counted here. The first one may be the odd one out: take all the pairs."""
+    first, *rest = (set(row.abs().topk(k).indices.tolist()) for row in coefficients)
+    return sum(len(first & b) / len(first | b) for b in rest) / len(rest)
+
+
+def compares_each_with_itself(coefficients, k):
+    """Each explanation is also compared with itself, which always gives 1 and flatters the mean. Pairs are of two
+    different seeds."""
+    tops = [set(row.abs().topk(k).indices.tolist()) for row in coefficients]
+    shares = [len(a & b) / len(a | b) for a, b in itertools.product(tops, tops)]
+    return sum(shares) / len(shares)
+
+
+def _mean_overlap(tops):
+    shares = [len(a & b) / len(a | b) for a, b in itertools.combinations(tops, 2)]
+    return sum(shares) / len(shares)
+
+
+def stability_by_counting(coefficients, k):
+    chosen = torch.zeros_like(coefficients).scatter(
+        1, coefficients.abs().argsort(1, descending=True)[:, :k], 1.0
+    )
+    both = chosen @ chosen.T
+    overlap = both / (2 * k - both)
+    rows, columns = torch.triu_indices(len(coefficients), len(coefficients), offset=1)
+    return overlap[rows, columns].mean()
+
+
+# select_features
+
+
+def ranks_each_feature_alone(masks, y, weights, k):
+    """Each feature was judged on its own. A feature that only repeats what another one already says looks strong
+    then, although it adds nothing: after each choice, look at what is still unexplained."""
+    z, rest = _weighted_centred(masks, y, weights)
+    return ((rest @ z) ** 2 / z.square().sum(0)).argsort(descending=True)[:k]
+
+
+def takes_the_largest_coefficients(masks, y, weights, k):
+    """You fitted all features at once and took the largest coefficients. A coefficient depends on the unit of its
+    feature: measured in millimetres instead of metres, it shrinks a thousandfold."""
+    c, _ = fit_surrogate(masks, y, weights, 1e-6)
+    return c.abs().argsort(descending=True)[:k]
+
+
+def selects_without_weights(masks, y, weights, k):
+    """Far samples count as much as near ones here: the weights do not occur. The features that matter somewhere
+    else win."""
+    return _forward(masks, y, torch.ones_like(weights), k)
+
+
+def selects_without_intercept(masks, y, weights, k):
+    """The lines that you compare have no intercept: features with a large mean win, only because they can play the
+    part of a constant."""
+    z = masks * weights.sqrt().unsqueeze(-1)
+    return _greedy(z, y * weights.sqrt(), k)
+
+
+def _weighted_centred(masks, y, weights):
+    share = weights / weights.sum()
+    root = weights.sqrt()
+    return (masks - share @ masks) * root.unsqueeze(-1), (y - share @ y) * root
+
+
+def _forward(masks, y, weights, k):
+    return _greedy(*_weighted_centred(masks, y, weights), k)
+
+
+def _greedy(z, y, k):
+    chosen = []
+    for _ in range(k):
+        best, least = -1, math.inf
+        for j in set(range(z.shape[1])) - set(chosen):
+            some = z[:, [*chosen, j]].double()
+            c = torch.linalg.lstsq(some, y.double().unsqueeze(-1)).solution
+            left = (y.double().unsqueeze(-1) - some @ c).square().sum().item()
+            if left < least:
+                best, least = j, left
+        chosen.append(best)
+    return torch.tensor(chosen)
+
+
+def selection_by_refitting(masks, y, weights, k):
+    return _forward(masks, y, weights, k)
+
+
+# lime_tabular
+
+
+def _tabular(predict, x, noise, z, target, weights, penalty):
+    scores = predict(x + noise)
+    return fit_surrogate(z, scores.T[target], weights, penalty)
+
+
+def _noise(x, samples, generator):
+    z = torch.randn(samples, len(x), generator=generator)
+    z[0] = 0
+    return z
+
+
+def _width(x, width):
+    return 0.75 * math.sqrt(len(x)) if width is None else width
+
+
+def ignores_the_scale(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """Every feature got noise of the same size, whatever its unit: a step of 1 is a giant leap for one feature and
+    unnoticeable for another. The model should see x + scale·z."""
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
+    return _tabular(predict, x, z, z, target, weights, penalty)
+
+
+def explains_per_raw_unit(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The line was fitted to scale·z, so each coefficient is per unit of its feature: metres and millimetres cannot
+    be compared. Fit it to z, in standard deviations."""
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
+    return _tabular(predict, x, scale * z, scale * z, target, weights, penalty)
+
+
+def measures_distance_in_raw_units(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The distance was measured in the features' own units: the feature with the largest numbers alone decides what
+    is near. Measure ‖z‖, in standard deviations."""
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-(scale * z).square().sum(1) / _width(x, width) ** 2)
+    return _tabular(predict, x, scale * z, z, target, weights, penalty)
+
+
+def samples_around_zero(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The samples lie around the origin, not around x: you explain an average row of the table, not this one."""
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
+    return _tabular(predict, torch.zeros_like(x), scale * z, z, target, weights, penalty)
+
+
+def counts_all_rows_alike(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """All samples count alike here, however far away they lie: the weights are missing, and so is all that is local."""
+    z = _noise(x, samples, generator)
+    return _tabular(predict, x, scale * z, z, target, torch.ones(samples), penalty)
+
+
+def tabular_feature_by_feature(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    columns = [torch.randn(samples, generator=generator) for _ in x]
+    z = torch.stack(columns, dim=1)
+    z[0] = 0
+    distance = z.norm(dim=1)
+    weights = torch.exp(-((distance / _width(x, width)) ** 2))
+    return _tabular(predict, x, scale * z, z, target, weights, penalty)
+
+
+MISCONCEPTIONS = {
+    "sample_masks": [
+        forgets_the_image_itself,
+        hides_one_segment_at_a_time,
+        tosses_one_coin_per_sample,
+        ignores_the_generator,
+        returns_probabilities,
+    ],
+    "apply_masks": [hides_what_should_stay, paints_black, adds_the_fill_everywhere, counts_segments_from_one],
+    "locality_weights": [
+        weighs_by_similarity,
+        forgets_to_square_the_distance,
+        takes_the_root_of_the_kernel,
+        measures_the_share_that_is_hidden,
+        measures_euclidean_distance,
+    ],
+    "fit_surrogate": [
+        forgets_the_weights,
+        weighs_only_y,
+        weighs_twice,
+        fits_without_an_intercept,
+        penalises_the_intercept,
+        centres_without_weights,
+    ],
+    "lime_image": [
+        forgets_locality,
+        forgets_the_fill,
+        uses_default_settings,
+        explains_the_absence,
+        explains_the_probability,
+    ],
+    "local_fidelity": [
+        fidelity_without_weights,
+        fidelity_around_the_plain_mean,
+        fidelity_as_correlation,
+        returns_the_unexplained_share,
+    ],
+    "explanation_stability": [
+        keeps_the_sign,
+        divides_by_k,
+        compares_with_the_first_only,
+        compares_each_with_itself,
+    ],
+    "select_features": [
+        ranks_each_feature_alone,
+        takes_the_largest_coefficients,
+        selects_without_weights,
+        selects_without_intercept,
+    ],
+    "lime_tabular": [
+        ignores_the_scale,
+        explains_per_raw_unit,
+        measures_distance_in_raw_units,
+        samples_around_zero,
+        counts_all_rows_alike,
+    ],
+}
+
+ALTERNATIVES = {
+    "sample_masks": [coins_from_uniform_numbers, coins_by_bernoulli],
+    "apply_masks": [apply_masks_by_painting, apply_masks_by_arithmetic],
+    "locality_weights": [weights_by_cosine_similarity, weights_by_counting],
+    "fit_surrogate": [surrogate_by_column_of_ones, surrogate_by_scikit_learn],
+    "lime_image": [lime_in_one_large_batch],
+    "local_fidelity": [fidelity_by_matrices],
+    "explanation_stability": [stability_by_counting],
+    "select_features": [selection_by_refitting],
+    "lime_tabular": [tabular_feature_by_feature],
+}

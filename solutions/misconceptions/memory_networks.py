@@ -1,0 +1,414 @@
+"""What people write for chapter 11, and what helps them."""
+
+import torch
+from torch.nn import functional as F
+
+# --- write_memory -----------------------------------------------------------------------------------------------------
+
+
+def overwrites_the_newest(memory, age, x):
+    """The slot that you overwrite in a full memory is the one written last. Age counts upwards with time: which end of it is old?"""
+    empty = age < 0
+    slot = empty.long().argmax() if empty.any() else age.argmin()
+    memory, age = memory.clone(), torch.where(empty, age, age + 1)
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def forgets_to_age(memory, age, x):
+    """The new sentence is in place, but the others have not grown older: after two writings nobody can tell which came last."""
+    empty = age < 0
+    slot = empty.long().argmax() if empty.any() else age.argmax()
+    memory, age = memory.clone(), age.clone()
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def ages_empty_slots(memory, age, x):
+    """Empty slots have grown older too, and so an age of -1 became 0: "just written". Only what holds something has an age."""
+    empty = age < 0
+    slot = empty.long().argmax() if empty.any() else age.argmax()
+    memory, age = memory.clone(), age + 1
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def forgets_although_there_is_room(memory, age, x):
+    """You always overwrite the oldest slot, even while others are empty: a memory that forgets without need. Look for room first."""
+    slot = age.argmax()
+    memory, age = memory.clone(), torch.where(age < 0, age, age + 1)
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def writes_into_the_callers_memory(memory, age, x):
+    """What you return is right, but the memory that was handed in has changed too: whoever still holds it finds it rewritten. Work on a copy."""
+    empty = age < 0
+    slot = empty.long().argmax() if empty.any() else age.argmax()
+    age[~empty] += 1
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def write_by_rows(memory, age, x):
+    """Right: build the new memory row by row."""
+    slot = min(range(len(age)), key=lambda i: (age[i] >= 0, -age[i].item() if age[i] >= 0 else i))
+    rows = [x if i == slot else memory[i] for i in range(len(age))]
+    ages = [0 if i == slot else int(a) + (int(a) >= 0) for i, a in enumerate(age)]
+    return torch.stack(rows), torch.tensor(ages)
+
+
+# --- hard_lookup ------------------------------------------------------------------------------------------------------
+
+
+def finds_empty_slots(query, memory, mask):
+    """Some of the slots that you found hold nothing. The mask says which slots take part."""
+    best = torch.einsum("...d,...sd->...s", query, memory).argmax(-1)
+    return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
+
+
+def finds_empty_slots_by_zero(query, memory, mask):
+    """Multiplying the score by the mask makes an empty slot's score 0, and 0 beats every negative score. What score can never win?"""
+    best = (torch.einsum("...d,...sd->...s", query, memory) * mask).argmax(-1)
+    return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
+
+
+def looks_up_softly(query, memory, mask):
+    """The slot's number is right, but what you read is a mixture of all slots: a soft look-up. A hard one brings back one memory, untouched."""
+    scores = torch.einsum("...d,...sd->...s", query, memory).masked_fill(~mask, -torch.inf)
+    return scores.argmax(-1), torch.einsum("...s,...sd->...d", scores.softmax(-1), memory)
+
+
+def looks_up_by_cosine(query, memory, mask):
+    """You compare directions (the cosine). The formula has the inner product, for which long memories count more."""
+    scores = F.cosine_similarity(query[..., None, :], memory, dim=-1).masked_fill(~mask, -torch.inf)
+    best = scores.argmax(-1)
+    return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
+
+
+def lookup_by_max(query, memory, mask):
+    """Right: the index comes along with the maximum."""
+    scores = torch.where(mask, (query.unsqueeze(-2) * memory).sum(-1), torch.tensor(float("-inf")))
+    best = scores.max(dim=-1).indices
+    one = F.one_hot(best, memory.shape[-2]).to(memory)
+    return best, (one.unsqueeze(-1) * memory).sum(-2)
+
+
+# --- margin_ranking_loss ----------------------------------------------------------------------------------------------
+
+
+def ranks_the_right_one_against_itself(scores, correct, margin):
+    """Your loss is larger by exactly the margin, always: the right candidate competes with itself. The sum leaves i = c out."""
+    right = scores.gather(1, correct[:, None])
+    return (margin - right + scores).clamp(min=0).sum(1).mean()
+
+
+def clamps_the_sum(scores, correct, margin):
+    """You clamp after summing, so that candidates who lose by far pay for one who wins. Each one must lose by the margin on its own."""
+    right = scores.gather(1, correct[:, None])
+    others = (margin - right + scores).sum(1) - margin
+    return others.clamp(min=0).mean()
+
+
+def ranks_the_wrong_way_round(scores, correct, margin):
+    """The signs of the two scores are swapped: this loss falls when the right candidate's score falls."""
+    right = scores.gather(1, correct[:, None])
+    return ((margin + right - scores).clamp(min=0).sum(1) - margin).mean()
+
+
+def counts_the_worst_rival_only(scores, correct, margin):
+    """You count only the strongest wrong candidate. That is a fine loss too, but the formula sums over all of them."""
+    right = scores.gather(1, correct[:, None])
+    violation = (margin - right + scores).scatter(1, correct[:, None], 0)
+    return violation.clamp(min=0).max(1).values.mean()
+
+
+def averages_over_the_rivals(scores, correct, margin):
+    """You take the mean over the wrong candidates as well; the formula sums over them and takes the mean over the batch only."""
+    right = scores.gather(1, correct[:, None])
+    violations = (margin - right + scores).clamp(min=0)
+    return ((violations.sum(1) - margin) / (scores.shape[1] - 1)).mean()
+
+
+def margin_by_selection(scores, correct, margin):
+    """Right: take the right column out first."""
+    other = F.one_hot(correct, scores.shape[1]) == 0
+    rivals = scores[other].view(len(scores), -1)
+    return torch.relu(margin - scores[~other][:, None] + rivals).sum() / len(scores)
+
+
+# --- position_encoding ------------------------------------------------------------------------------------------------
+
+
+def position_encoding_transposed(words, dim):
+    """Words and dimensions have changed places: one row per word, one column per dimension was asked for."""
+    return position_encoding_by_outer_product(words, dim).T
+
+
+def position_counts_from_zero(words, dim):
+    """Your j and k begin at 0. In the formula the first word is j = 1 and the first dimension k = 1: look at the last word's row."""
+    j, k = torch.arange(words)[:, None] / words, torch.arange(dim) / dim
+    return (1 - j) - k * (1 - 2 * j)
+
+
+def position_divides_by_the_wrong_size(words, dim):
+    """You divide j by d and k by J. Each one is a share of its own whole: the last word is j/J = 1, the last dimension k/d = 1."""
+    j, k = torch.arange(1, words + 1)[:, None] / dim, torch.arange(1, dim + 1) / words
+    return (1 - j) - k * (1 - 2 * j)
+
+
+def position_without_the_two(words, dim):
+    """The 2 before j/J is missing: without it the weights shrink towards the end of every sentence instead of turning round."""
+    j, k = torch.arange(1, words + 1)[:, None] / words, torch.arange(1, dim + 1) / dim
+    return (1 - j) - k * (1 - j)
+
+
+def position_encoding_by_outer_product(words, dim):
+    """Right: two rank-one tables."""
+    j = torch.linspace(1 / words, 1, words)
+    k = torch.linspace(1 / dim, 1, dim)
+    return torch.outer(1 - j, torch.ones(dim)) - torch.outer(1 - 2 * j, k)
+
+
+# --- embed_sentences --------------------------------------------------------------------------------------------------
+
+
+def counts_the_padding(tokens, embedding, encoding):
+    """Padding is counted as a word: a short sentence is mostly padding. Word number 0 must add nothing, whatever the embedding says."""
+    return (embedding[tokens] * encoding).sum(-2)
+
+
+def embeds_a_bag_of_words(tokens, embedding, encoding):
+    """You sum the words without the encoding: "the milk left Joe" and "Joe left the milk" become one and the same."""
+    return (embedding[tokens] * (tokens != 0)[..., None]).sum(-2)
+
+
+def averages_the_words(tokens, embedding, encoding):
+    """You take the mean over the words; the formula sums. Short and long sentences come out on different scales from the reference."""
+    there = (tokens != 0)[..., None]
+    return (embedding[tokens] * encoding * there).sum(-2) / there.sum(-2).clamp(min=1)
+
+
+def weights_after_the_sum(tokens, embedding, encoding):
+    """You sum the words first and weight afterwards: then it is too late to know which word stood where."""
+    return (embedding[tokens] * (tokens != 0)[..., None]).sum(-2) * encoding.sum(0)
+
+
+def embed_by_einsum(tokens, embedding, encoding):
+    """Right: put a row of zeros in place of the padding's."""
+    table = torch.cat([torch.zeros_like(embedding[:1]), embedding[1:]])
+    return torch.einsum("...wd,wd->...d", F.embedding(tokens, table), encoding)
+
+
+# --- memory_hop -------------------------------------------------------------------------------------------------------
+
+
+def _scores(query, memory):
+    return torch.einsum("...d,...nd->...n", query, memory)
+
+
+def _hop(p, memory_out, mask):
+    p = p if mask is None else torch.where(mask, p, 0)
+    return torch.einsum("...n,...nd->...d", p, memory_out), p
+
+
+def softmax_over_the_batch(query, memory_in, memory_out, mask=None):
+    """Your softmax runs over the batch: the stories compete with each other for attention, instead of each story's sentences among themselves."""
+    scores = _scores(query, memory_in)
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    return _hop(scores.softmax(0).nan_to_num(0), memory_out, mask)
+
+
+def reads_what_it_compares_with(query, memory_in, memory_out, mask=None):
+    """You read from the memory that you compared with. There are two: m says how well something matches, c says what it has to tell."""
+    scores = _scores(query, memory_in)
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    return _hop(scores.softmax(-1), memory_in, mask)
+
+
+def compares_with_what_it_reads(query, memory_in, memory_out, mask=None):
+    """You compare the query with the output memory c. Matching is m's part; c is only read."""
+    scores = _scores(query, memory_out)
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    return _hop(scores.softmax(-1), memory_out, mask)
+
+
+def masks_after_the_softmax(query, memory_in, memory_out, mask=None):
+    """You set weights to zero after the softmax: what the empty slots had taken is lost, and the weights no longer sum to one."""
+    return _hop(_scores(query, memory_in).softmax(-1), memory_out, mask)
+
+
+def scales_by_the_root_of_d(query, memory_in, memory_out, mask=None):
+    """You divide the scores by √d, as transformers do. Memory networks came earlier: their formula does not."""
+    scores = _scores(query, memory_in) / query.shape[-1] ** 0.5
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    return _hop(scores.softmax(-1), memory_out, mask)
+
+
+def sums_the_memory_unweighted(query, memory_in, memory_out, mask=None):
+    """Your weights are right, but the output ignores them: every memory counts the same."""
+    scores = _scores(query, memory_in)
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    p = _hop(scores.softmax(-1), memory_out, mask)[1]
+    return memory_out.mean(-2), p
+
+
+def hop_of_nothing_is_nan(query, memory_in, memory_out, mask=None):
+    """Right while there is anything to attend to; where every slot is empty you return NaN, and one NaN spoils the whole batch's gradient."""
+    scores = _scores(query, memory_in)
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    return torch.einsum("...n,...nd->...d", scores.softmax(-1), memory_out), scores.softmax(-1)
+
+
+def hop_by_exponentials(query, memory_in, memory_out, mask=None):
+    """Right: exponentials, divided by their sum where there is one."""
+    scores = (memory_in * query.unsqueeze(-2)).sum(-1)
+    e = (scores - scores.max(-1, keepdim=True).values).exp()
+    e = e if mask is None else e * mask
+    p = e / e.sum(-1, keepdim=True).clamp(min=1e-30)
+    return (p.unsqueeze(-2) @ memory_out).squeeze(-2), p
+
+
+# --- repeat_hops ------------------------------------------------------------------------------------------------------
+
+
+def output_replaces_the_query(hop, query, memories_in, memories_out, mask, transfer):
+    """What was read becomes the next query, and the question is forgotten: after one hop nobody knows any more what was asked."""
+    weights = []
+    for memory_in, memory_out in zip(memories_in, memories_out, strict=True):
+        query, p = hop(query, memory_in, memory_out, mask)
+        weights.append(p)
+    return query, torch.stack(weights, dim=-2)
+
+
+def asks_the_same_every_time(hop, query, memories_in, memories_out, mask, transfer):
+    """Every hop asks the first question again: "formulate another query" is what the later hops are for."""
+    total, weights = query, []
+    for memory_in, memory_out in zip(memories_in, memories_out, strict=True):
+        o, p = hop(query, memory_in, memory_out, mask)
+        total = total @ transfer.mT + o
+        weights.append(p)
+    return total, torch.stack(weights, dim=-2)
+
+
+def transfers_the_output_too(hop, query, memories_in, memories_out, mask, transfer):
+    """H acts on the sum here. In the formula it carries the old query over; what was read is added as it is."""
+    weights = []
+    for memory_in, memory_out in zip(memories_in, memories_out, strict=True):
+        o, p = hop(query, memory_in, memory_out, mask)
+        query = (query + o) @ transfer.mT
+        weights.append(p)
+    return query, torch.stack(weights, dim=-2)
+
+
+def transfers_by_the_transpose(hop, query, memories_in, memories_out, mask, transfer):
+    """You multiply by Hᵀ where the formula has H: for rows of a batch, H u is written with the transpose of H on the right."""
+    weights = []
+    for memory_in, memory_out in zip(memories_in, memories_out, strict=True):
+        o, p = hop(query, memory_in, memory_out, mask)
+        query = query @ transfer + o
+        weights.append(p)
+    return query, torch.stack(weights, dim=-2)
+
+
+def stacks_hops_first(hop, query, memories_in, memories_out, mask, transfer):
+    """The query is right; the weights lie with the hops first and the batch second. One story's hops should lie together: hops just before the memories."""
+    weights = []
+    for memory_in, memory_out in zip(memories_in, memories_out, strict=True):
+        o, p = hop(query, memory_in, memory_out, mask)
+        query = query @ transfer.mT + o
+        weights.append(p)
+    return query, torch.stack(weights)
+
+
+def hops_by_recursion(hop, query, memories_in, memories_out, mask, transfer):
+    """Right: one hop, then the rest."""
+    o, p = hop(query, memories_in[0], memories_out[0], mask)
+    query, p = torch.einsum("ij,...j->...i", transfer, query) + o, p.unsqueeze(-2)
+    if len(memories_in) == 1:
+        return query, p
+    last, rest = hops_by_recursion(hop, query, memories_in[1:], memories_out[1:], mask, transfer)
+    return last, torch.cat([p, rest], dim=-2)
+
+
+# --- clip_each_matrix -------------------------------------------------------------------------------------------------
+
+
+def clips_all_together(gradients, limit):
+    """You clip by the norm of all gradients together, as clip_grad_norm_ does: then one wild matrix makes every other one stand still."""
+    norm = torch.stack([g.norm() for g in gradients]).norm()
+    return [g * min(1.0, limit / norm) for g in gradients]
+
+
+def clips_each_number(gradients, limit):
+    """You clip each number by itself. That bends the direction of the step; shortening a matrix as a whole keeps it."""
+    return [g.clamp(-limit, limit) for g in gradients]
+
+
+def stretches_short_ones(gradients, limit):
+    """Every matrix has length `limit` now, also those that were short: near the goal, small gradients must stay small."""
+    return [g * limit / g.norm() for g in gradients]
+
+
+def clips_each_row(gradients, limit):
+    """You clip row by row. The norm in question is that of the whole matrix."""
+    return [g * (limit / g.norm(dim=1, keepdim=True)).clamp(max=1) for g in gradients]
+
+
+def clip_by_clamped_factor(gradients, limit):
+    """Right: one factor, never above one."""
+    return [g / (g.square().sum().sqrt() / limit).clamp(min=1) for g in gradients]
+
+
+MISCONCEPTIONS = {
+    "write_memory": [
+        overwrites_the_newest,
+        forgets_to_age,
+        ages_empty_slots,
+        forgets_although_there_is_room,
+        writes_into_the_callers_memory,
+    ],
+    "hard_lookup": [finds_empty_slots, finds_empty_slots_by_zero, looks_up_softly, looks_up_by_cosine],
+    "margin_ranking_loss": [
+        ranks_the_right_one_against_itself,
+        clamps_the_sum,
+        ranks_the_wrong_way_round,
+        counts_the_worst_rival_only,
+        averages_over_the_rivals,
+    ],
+    "position_encoding": [
+        position_encoding_transposed,
+        position_counts_from_zero,
+        position_divides_by_the_wrong_size,
+        position_without_the_two,
+    ],
+    "embed_sentences": [counts_the_padding, embeds_a_bag_of_words, averages_the_words, weights_after_the_sum],
+    "memory_hop": [
+        softmax_over_the_batch,
+        reads_what_it_compares_with,
+        compares_with_what_it_reads,
+        masks_after_the_softmax,
+        scales_by_the_root_of_d,
+        sums_the_memory_unweighted,
+        hop_of_nothing_is_nan,
+    ],
+    "repeat_hops": [
+        output_replaces_the_query,
+        asks_the_same_every_time,
+        transfers_the_output_too,
+        transfers_by_the_transpose,
+        stacks_hops_first,
+    ],
+    "clip_each_matrix": [clips_all_together, clips_each_number, stretches_short_ones, clips_each_row],
+}
+
+ALTERNATIVES = {
+    "write_memory": [write_by_rows],
+    "hard_lookup": [lookup_by_max],
+    "margin_ranking_loss": [margin_by_selection],
+    "position_encoding": [position_encoding_by_outer_product],
+    "embed_sentences": [embed_by_einsum],
+    "memory_hop": [hop_by_exponentials],
+    "repeat_hops": [hops_by_recursion],
+    "clip_each_matrix": [clip_by_clamped_factor],
+}
