@@ -1,0 +1,294 @@
+"""`classroom …`: everything that an instructor types. `classroom COMMAND --help` says more."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from course.archive import ArchiveError
+from course.exercises import UnknownNameError, chapter_named, chapters, find
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; every foreseeable mistake is one sentence and exit code 2."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return command(options)
+    except (UnknownNameError, ArchiveError) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(
+            f"{error.strerror or error}: {error.filename or ''}. Nothing half-written was left.",
+            file=sys.stderr,
+        )
+    except Exception as error:
+        origin = type(error).__module__.split(".")[0]
+        if origin == "sqlalchemy" and "locked" in str(error):
+            from solutions.classroom.grade import IN_USE
+
+            print(IN_USE, file=sys.stderr)
+        elif origin in ("solutions", "course"):
+            print(error, file=sys.stderr)
+        else:
+            raise
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="classroom", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    new = command("new", _new, "make a class folder (an nbgrader course directory)")
+    new.add_argument("folder", type=Path)
+
+    release = command("release", _release, "build chapters and let nbgrader make their release")
+    release.add_argument("folder", type=Path)
+    release.add_argument(
+        "chapters", nargs="*", metavar="CHAPTER", help="4, sensitivity or 04_sensitivity; all when left out"
+    )
+    release.add_argument(
+        "--force", action="store_true", help="also over a source notebook that was edited by hand"
+    )
+
+    grade = command("grade", _grade, "grade submissions, several at a time")
+    grade.add_argument("folder", type=Path)
+    grade.add_argument("chapters", nargs="*", metavar="CHAPTER", help="all released ones when left out")
+    grade.add_argument("--student", action="append", metavar="ID", help="only this student (may be repeated)")
+    grade.add_argument(
+        "--jobs",
+        type=_positive,
+        default=2 * (os.cpu_count() or 1),
+        help="submissions at a time (default: %(default)s)",
+    )
+    grade.add_argument("--again", action="store_true", help="run also what did not change")
+    grade.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    grade.add_argument("--isolation", choices=("auto", "bubblewrap", "landlock", "none"), default="auto")
+    grade.add_argument("--dask", metavar="ADDRESS", help="record on a cluster: tcp://scheduler:8786")
+
+    validate = command(
+        "validate", _validate, "check a notebook as `check` does; exit code 1 when anything is wrong"
+    )
+    validate.add_argument("notebook", type=Path)
+
+    report = command("report", _report, "what the class found hard, as tables and as report.html")
+    report.add_argument("folder", type=Path)
+    report.add_argument("chapters", nargs="*", metavar="CHAPTER")
+
+    formgrader = command(
+        "formgrader", _formgrader, "read and grade answers in words: formgrader, also without a network"
+    )
+    formgrader.add_argument("folder", type=Path)
+    formgrader.add_argument("--port", type=_positive, default=8888)
+    formgrader.add_argument("--no-browser", action="store_true")
+
+    alike = command("alike", _alike, "submissions that are built alike: a hint to look at, never a verdict")
+    alike.add_argument("folder", type=Path)
+    alike.add_argument("chapters", nargs="*", metavar="CHAPTER")
+    alike.add_argument(
+        "--least", type=float, default=0.8, help="share of structure in common (default: %(default)s)"
+    )
+
+    export = command("export", _export, "marks as a CSV file for Moodle or Canvas")
+    export.add_argument("folder", type=Path)
+    export.add_argument("chapters", nargs="*", metavar="CHAPTER")
+    export.add_argument("--to", choices=("moodle", "canvas"), required=True)
+
+    prove = command("prove", _prove, "show that exercises reject what is wrong and accept what is right")
+    prove.add_argument(
+        "names", nargs="*", metavar="NAME", help="chapters or exercises; everything when left out"
+    )
+
+    notebooks = command(
+        "notebooks", _notebooks, "lay out the students' notebooks; existing ones stay as they are"
+    )
+    notebooks.add_argument("place", type=Path)
+    notebooks.add_argument("chapters", nargs="*", metavar="CHAPTER")
+
+    kit = command("kit", _kit, "make the students' kit: course, datasets, notebooks; no solutions")
+    kit.add_argument("place", type=Path)
+    kit.add_argument("chapters", nargs="*", metavar="CHAPTER")
+
+    demo = command(
+        "demo", _demo, "a simulated class through everything; fails when any score is not the expected one"
+    )
+    demo.add_argument("folder", type=Path)
+    demo.add_argument("chapters", nargs="*", metavar="CHAPTER")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _chosen(names: list[str]) -> list[str]:
+    return [chapter_named(name) for name in names] or list(chapters())
+
+
+def _new(options: argparse.Namespace) -> int:
+    from solutions.classroom.folder import new_class
+
+    folder = new_class(options.folder)
+    print(f"{folder.root} is a class folder. Next: classroom release {options.folder}")
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from solutions.classroom.folder import open_class
+    from solutions.classroom.release import release
+
+    folder = open_class(options.folder)
+    for chapter in _chosen(options.chapters):
+        release(folder, chapter, options.force)
+        print(f"released {chapter}: {folder.release(chapter)}")
+    return 0
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from solutions.classroom.folder import ClassFolderError, open_class
+    from solutions.classroom.grade import grade_class
+    from solutions.classroom.report import print_class, rows
+
+    folder = open_class(options.folder)
+    chosen = [chapter_named(name) for name in options.chapters] or folder.released_chapters()
+    if not chosen:
+        raise ClassFolderError(
+            f"Nothing is released in {folder.root.name} yet: classroom release {options.folder}"
+        )
+    where: dict[str, Any] = {}
+    if options.dask:
+        from solutions.classroom.cluster import on_cluster
+
+        where = {**on_cluster(options.dask, options.isolation, options.device)}
+    total = len(chosen) * len(options.student or folder.students())
+    ran = 0
+    work = grade_class(
+        folder,
+        chosen,
+        options.student,
+        jobs=options.jobs,
+        again=options.again,
+        device=options.device,
+        isolation=options.isolation,
+        **where,
+    )
+    for graded in tqdm(work, total=total, unit="submission", desc="grading"):
+        ran += graded.ran
+    found = [row for row in rows(folder, chosen) if not options.student or row.student in options.student]
+    print_class(found)
+    print(f"{total} submissions; {ran} were run, the others had not changed.")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from solutions.classroom.validate import validate
+
+    lines, right = validate(options.notebook)
+    print("\n".join(lines))
+    return 0 if right else 1
+
+
+def _report(options: argparse.Namespace) -> int:
+    from solutions.classroom.folder import open_class
+    from solutions.classroom.report import print_report, write_page
+
+    folder = open_class(options.folder)
+    chosen = [chapter_named(name) for name in options.chapters] or folder.released_chapters()
+    print_report(folder, chosen)
+    print(f"The same with charts: {write_page(folder, chosen)}")
+    return 0
+
+
+def _formgrader(options: argparse.Namespace) -> int:
+    from solutions.classroom.folder import open_class
+    from solutions.classroom.formgrader import formgrader
+
+    return formgrader(open_class(options.folder), options.port, not options.no_browser)
+
+
+def _alike(options: argparse.Namespace) -> int:
+    from solutions.classroom.folder import open_class
+    from solutions.classroom.similarity import alike
+
+    folder = open_class(options.folder)
+    for chapter in [chapter_named(name) for name in options.chapters] or folder.released_chapters():
+        print(f"{chapter}: built alike, so worth a look side by side (short right answers often are)")
+        for pair in alike(folder, chapter, options.least):
+            print(f"  {pair.share:4.0%}  {pair.first}  {pair.second}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from course.archive import write_bytes
+    from solutions.classroom import export
+    from solutions.classroom.folder import open_class
+
+    folder = open_class(options.folder)
+    chosen = [chapter_named(name) for name in options.chapters] or folder.released_chapters()
+    text = getattr(export, options.to)(folder, chosen)
+    path = folder.root / f"{options.to}.csv"
+    write_bytes(path, text.encode())
+    print(f"{text.count(chr(10)) - 1} rows in {path}")
+    return 0
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from solutions.classroom.prove import prove, prove_chapter
+
+    bad = 0
+    for name in options.names or chapters():
+        try:
+            chapter = chapter_named(name)
+            proofs = prove_chapter(chapter)
+        except UnknownNameError:
+            chapter, exercise = find(name)
+            proofs = [prove(chapter, exercise)]
+        print(chapter)
+        for proof in proofs:
+            mark = "✘" if proof.complaints else "✔"
+            print(
+                f"  {mark} {proof.exercise:<30} rejected {proof.rejected}/{proof.wrong}"
+                f"  accepted {proof.accepted}/{proof.alternatives}  slowest case {proof.slowest_case * 1000:.0f} ms"
+            )
+            for complaint in proof.complaints:
+                print(f"      {complaint}")
+            bad += bool(proof.complaints)
+    return 1 if bad else 0
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    from solutions.classroom.release import lay_out_notebooks
+
+    laid = lay_out_notebooks(options.place, _chosen(options.chapters))
+    print(f"{len(laid)} new notebooks in {options.place}; those that were there stayed as they were.")
+    return 0
+
+
+def _kit(options: argparse.Namespace) -> int:
+    from solutions.classroom.release import make_kit
+
+    make_kit(options.place, _chosen(options.chapters))
+    print(f"The students' kit is in {options.place}: give them this folder.")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from solutions.classroom.demo import demo
+
+    return demo(options.folder, _chosen(options.chapters))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

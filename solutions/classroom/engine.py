@@ -1,0 +1,114 @@
+"""One submission through the sandbox: from notebook to job, from job to result, and never twice the same."""
+
+import hashlib
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from course import archive
+from course.exercises import exercises_of
+from course.recording import Outcome
+from solutions.classroom.build import DEMO_TAG, grade_id
+from solutions.classroom.folder import ClassFolder, course_version
+from solutions.classroom.needed import needed_cells
+from solutions.classroom.sandbox import CellResult, Job, Result, Sandbox, Step
+
+
+def job_of(folder: ClassFolder, chapter: str, notebook: NotebookNode, device: str = "cpu") -> Job:
+    """What the sandbox is to do with a notebook: the cells that matter, in order, and each exercise's questions."""
+    steps = steps_of(chapter, notebook, folder.released_notebook(chapter))
+    files = {
+        p.name: p.read_bytes() for p in sorted(folder.release(chapter).iterdir()) if p.suffix == ".answers"
+    }
+    return Job(steps=steps, questions=_questions(folder, chapter), files=files, device=device)
+
+
+@lru_cache(maxsize=32)
+def _questions(folder: ClassFolder, chapter: str) -> bytes:
+    """The secret seeds and inputs of all exercises, packed once."""
+    answers = folder.secret_answers(chapter)
+    return archive.pack(
+        {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in answers.items()}
+    )
+
+
+def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> list[Step]:
+    """The code cells to run, demonstrations left out; a graded cell stands for the exercise that it checks."""
+    exercises = {grade_id(name): name for name in exercises_of(chapter)}
+    cells = [
+        cell
+        for cell in needed_cells(notebook.cells, release.cells)
+        if DEMO_TAG not in cell.metadata.get("tags", ())
+    ]
+    names = [exercises.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""), "") for cell in cells]
+    return [Step(cell["id"], cell.source, name) for cell, name in zip(cells, names, strict=True)]
+
+
+def digest_of(job: Job, chapter: str) -> str:
+    """Equal digests, equal results: submission, secret inputs, course version and device."""
+    digest = hashlib.sha256(f"{chapter} {course_version(chapter)} {job.device}".encode())
+    for step in job.steps:
+        digest.update(repr((step.id, step.source, step.exercise)).encode())
+    digest.update(job.questions)
+    for name, data in sorted(job.files.items()):
+        digest.update(name.encode() + data)
+    return digest.hexdigest()[:32]
+
+
+def recorded(folder: ClassFolder, digest: str) -> Result | None:
+    """The result of an equal job that was run before, or None."""
+    path = _path(folder, digest)
+    if not path.exists():
+        return None
+    try:
+        return result_of(archive.read(path))
+    except (archive.ArchiveError, KeyError, TypeError, ValueError):
+        path.unlink()  # damaged: run it again
+        return None
+
+
+def keep(folder: ClassFolder, digest: str, result: Result) -> None:
+    """Keep a result for the next time."""
+    archive.write(_path(folder, digest), tree_of(result))
+
+
+def run(folder: ClassFolder, chapter: str, job: Job, sandbox: Sandbox, again: bool = False) -> Result:
+    """The job's result: remembered, or run now."""
+    digest = digest_of(job, chapter)
+    result = None if again else recorded(folder, digest)
+    if result is None:
+        result = sandbox.run(job)
+        keep(folder, digest, result)
+    return result
+
+
+def tree_of(result: Result) -> archive.Tree:
+    """A result as an archive holds it."""
+    return {
+        "cells": {key: asdict(cell) for key, cell in result.cells.items()},
+        "recordings": {
+            name: [outcome.tree() for outcome in many] for name, many in result.recordings.items()
+        },
+        "failures": result.failures,
+        "seconds": result.seconds,
+        "isolation": result.isolation,
+    }
+
+
+def result_of(tree: archive.Tree) -> Result:
+    """The result in an archive of our own making."""
+    return Result(
+        cells={key: CellResult(**cell) for key, cell in tree["cells"].items()},
+        recordings={
+            name: [Outcome.of(outcome) for outcome in many] for name, many in tree["recordings"].items()
+        },
+        failures=tree["failures"],
+        seconds=tree["seconds"],
+        isolation=tree["isolation"],
+    )
+
+
+def _path(folder: ClassFolder, digest: str) -> Path:
+    return folder.hidden / "recordings" / f"{digest}.recording"

@@ -1,0 +1,753 @@
+"""Running other people's notebooks, quickly and behind walls: the side that is trusted.
+
+`Sandbox.run(job)` gives every submission to the warm server of `course.recorder`, which forks it a notebook of its own.
+What comes back is text for people, and recordings for the judge; a cell or function that must be killed costs itself.
+Callable from several threads at once. Job and Result can be pickled, so the same runs on a cluster's workers.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from course import archive, confine
+from course.recorder import FAILURES, Link, LinkClosed, Overflow
+from course.recording import Outcome
+
+WAYS = ("bubblewrap", "landlock", "none")
+"""How students' code can be isolated, the strongest first; "auto" stands for the first that works."""
+
+
+class SandboxError(Exception):
+    """The sandbox does not start, or ends by itself. The message says what to do."""
+
+
+def _memory() -> int:
+    """A third of a core's share of the machine, between 1 and 2 GiB."""
+    with contextlib.suppress(ValueError, OSError):
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return max(1 << 30, min(2 << 30, machine // (3 * (os.cpu_count() or 1))))
+    return 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. Seconds hold per cell and per recorded exercise, everything else for all of it.
+
+    cpu_seconds: of the processor. wall_seconds: by the clock, generous, for several submissions share the cores.
+    output_bytes: what a cell may print before it is stopped; the first text_bytes of it are kept.
+    recording_bytes: of one exercise. scratch_bytes, scratch_files: what its folder may hold.
+    """
+
+    cpu_seconds: float = 10
+    wall_seconds: float = 120
+    memory_bytes: int = field(default_factory=_memory)
+    processes: int = 64
+    output_bytes: int = 16 << 20
+    text_bytes: int = 20_000
+    scratch_bytes: int = 256 << 20
+    scratch_files: int = 10_000
+    recording_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cell. exercise: set for a graded cell: its source is not run; the function of that name is recorded there."""
+
+    id: str
+    source: str
+    exercise: str = ""
+
+
+@dataclass
+class Job:
+    """One submission. questions: an archive {exercise: {"seeds": […], "inputs": […]}}. files: for its folder."""
+
+    steps: list[Step]
+    questions: bytes
+    files: dict[str, bytes] = field(default_factory=dict)
+    device: str = "cpu"
+
+
+@dataclass
+class CellResult:
+    """What a cell did. status: ran, raised, killed: time / memory / output / processes / disk, died or skipped.
+
+    text: what it wrote, cut off after Limits.text_bytes. error: the exception's type. seconds: by the clock; for a
+    graded cell those of its recording.
+    """
+
+    id: str
+    text: str = ""
+    error: str = ""
+    line: int = 0
+    status: str = "skipped"
+    seconds: float = 0.0
+
+
+@dataclass
+class Result:
+    """What a submission did. failures: exercise → one sentence why it has no recording.
+
+    isolation: one sentence on what was not isolated; empty when everything was.
+    """
+
+    cells: dict[str, CellResult] = field(default_factory=dict)
+    recordings: dict[str, list[Outcome]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    isolation: str = ""
+
+
+_STOPPED = {
+    "killed: time": "took longer than {cpu_seconds:g} s and was stopped",
+    "killed: memory": "used more than {memory} of memory and was stopped",
+    "killed: output": "wrote more than {output} and was stopped",
+    "killed: processes": "started more than {processes} processes and was stopped",
+    "killed: disk": "wrote more files than it may and was stopped",
+    "killed: recording": "returned more than {recording} and was stopped",
+    "died": "ended its own process",
+}
+
+
+def reason_for(status: str, limits: Limits) -> str:
+    """What happened, to follow a subject: "took longer than 20 s and was stopped"."""
+    sizes = {
+        "memory": _size(limits.memory_bytes),
+        "output": _size(limits.output_bytes),
+        "recording": _size(limits.recording_bytes),
+    }
+    return _STOPPED.get(status, _STOPPED["died"]).format(**asdict(limits), **sizes)
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 30):.2g} GB" if count >= 1 << 30 else f"{count / (1 << 20):.3g} MB"
+
+
+class Sandbox:
+    """A warm server behind walls. Starts at the first job; restarts by itself; `close` ends all that it started.
+
+    isolation: "auto" takes the strongest that works here. modules: imported once, before any submission.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        isolation: str = "auto",
+        device: str = "cpu",
+        modules: Sequence[str] = (),
+    ) -> None:
+        if not hasattr(os, "fork"):
+            raise SandboxError("Grading needs Linux or macOS; on Windows, grade inside WSL.")
+        self.limits, self.device, self.modules = limits or Limits(), device, tuple(modules)
+        if isolation not in ("auto", *WAYS):
+            raise SandboxError(f"There is no isolation '{isolation}': say auto, {', '.join(WAYS)}.")
+        self._wanted = isolation
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        self._closed = False
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server and everything that still runs in it."""
+        with self._lock:
+            self._closed = True
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+
+    @property
+    def isolation(self) -> str:
+        """One sentence on what is not isolated; empty when everything is."""
+        return self._warm().isolation
+
+    def run(self, job: Job) -> Result:
+        """Run a submission and record its exercises. Raises SandboxError only when no server can be started.
+
+        A server that dies under it is replaced, and the job repeated once; a second time is the submission's fault.
+        """
+        started = time.monotonic()
+        for _ in range(2):
+            server = self._warm()
+            run = _Run(server, job, self.limits)
+            try:
+                result = run.result()
+                break
+            except SandboxError:
+                server.gone(within=1)
+                result = run.given_up()
+        result.seconds = time.monotonic() - started
+        return result
+
+    def _warm(self) -> "_Server":
+        with self._lock:
+            if self._closed:
+                raise SandboxError("The sandbox is closed.")
+            if self._server is None or self._server.gone():
+                if self._server is not None:
+                    self._server.close()
+                self._server = _start(self._wanted, self.device, self.modules, self.limits)
+            return self._server
+
+
+# -- one job ------------------------------------------------------------------------------------------------------
+
+
+class _Stopped(Exception):
+    """A cell was killed; the notebook has to be run again without it."""
+
+
+class _Run:
+    """One job on its way: attempts until no cell has to be killed any more, each without those killed before."""
+
+    def __init__(self, server: "_Server", job: Job, limits: Limits) -> None:
+        self.server, self.job, self.limits = server, job, limits
+        self.outcome = Result(isolation=server.isolation)
+        self.left_out: set[str] = set()
+        self.seconds = limits.cpu_seconds
+
+    def result(self) -> Result:
+        """Run every part of the job, and say of each exercise that has no recording why."""
+        for steps in self._parts():
+            self._repeat(steps)
+        return self._completed(_NOT_REACHED[0])
+
+    def given_up(self) -> Result:
+        """What there is of a submission that has ended its sandbox."""
+        return self._completed("{} was not recorded: the submission ended the sandbox that ran it.")
+
+    def _completed(self, reason: str) -> Result:
+        """The outcome with a word on every cell and exercise."""
+        for step in self.job.steps:
+            self.outcome.cells.setdefault(step.id, CellResult(step.id))
+            name = step.exercise
+            if name and name not in self.outcome.recordings:
+                self.outcome.failures.setdefault(name, reason.format(name))
+        return self.outcome
+
+    def _parts(self) -> list[list[Step]]:
+        """All steps at once; with CUDA, which survives no fork, a notebook for each exercise and one for the rest."""
+        steps = self.job.steps
+        if self.server.device == "cpu":
+            return [steps]
+        places = [place for place, step in enumerate(steps) if step.exercise]
+        cells = [
+            [step for step in steps[: place + 1] if not step.exercise] for place in (*places, len(steps))
+        ]
+        return [[*before, steps[place]] for before, place in zip(cells, places, strict=False)] + cells[-1:]
+
+    def _repeat(self, steps: list[Step]) -> None:
+        """Every kill halves the time that the next one may take; in the end only cells that have run before remain."""
+        end = time.monotonic() + 4 * self.limits.wall_seconds
+        for _ in range(len(steps) + 2):
+            if time.monotonic() > end:
+                self._leave_out_the_rest()
+            try:
+                with self.server.scratch() as scratch, self.server.connect() as link:
+                    self._attempt(link, scratch, [step for step in steps if step.id not in self.left_out])
+                return
+            except _Stopped:
+                self.seconds = max(1.0, self.seconds / 2)
+
+    def _leave_out_the_rest(self) -> None:
+        done = {id for id, cell in self.outcome.cells.items() if cell.status in ("ran", "raised")}
+        self.left_out |= {step.id for step in self.job.steps if not step.exercise} - done
+
+    def _attempt(self, link: Link, scratch: str, steps: list[Step]) -> None:
+        limits = asdict(self.limits) | {"cpu_seconds": self.seconds}
+        files = {_plain_name(name): data for name, data in self.job.files.items()}
+        header = {
+            "steps": [[step.id, step.source, step.exercise] for step in steps],
+            "limits": limits,
+            "files": {name: len(data) for name, data in files.items()},
+            "scratch": scratch,
+            "trial": False,
+        }
+        try:
+            link.send(header, b"".join(files.values()))
+            ready = self._follow_cells(link, steps)
+            self._ask(link, [step for step in steps if step.exercise], ready)
+        except (LinkClosed, Overflow, TimeoutError, LookupError, TypeError, StopIteration) as error:
+            raise SandboxError("The sandbox ended in the middle of a submission.") from error
+
+    def _follow_cells(self, link: Link, steps: list[Step]) -> list[str]:
+        """Take in what each cell did; the ids of the snapshots that wait for their questions."""
+        waiting = iter(steps)
+        while True:
+            said, _ = link.wait(self._patience())
+            if "ready" in said:
+                return [str(id) for id in said["ready"]]
+            if "cell" not in said:
+                continue
+            step = next(step for step in waiting if step.id == said["cell"])
+            cell = CellResult(
+                step.id,
+                str(said["text"])[: self.limits.text_bytes],
+                str(said["error"]),
+                int(said["line"]),
+                str(said["status"]),
+                float(said["seconds"]),
+            )
+            if not step.exercise:
+                self.outcome.cells[step.id] = cell
+            elif cell.status != "ran":
+                self.outcome.cells[step.id] = replace(cell, status="died")
+                self.outcome.failures[step.exercise] = _NOT_REACHED[cell.status == "no process"].format(
+                    step.exercise
+                )
+            if cell.status not in ("ran", "raised", "no process"):
+                self.left_out.add(step.id)
+                raise _Stopped
+
+    def _ask(self, link: Link, graded: list[Step], ready: list[str]) -> None:
+        questions = _by_exercise(self.job.questions)
+        by_id = {step.id: step for step in graded}
+        for id in ready:
+            step = by_id.pop(id)
+            name = step.exercise
+            link.send({"question": id}, questions.get(name, _NO_QUESTIONS))
+            said, answer = link.wait(self._patience())
+            seconds = float(said["seconds"])
+            status = str(said["reason"]) or ("raised" if said["failure"] else "ran")
+            self.outcome.cells[id] = CellResult(id, status=status, seconds=seconds)
+            if said["reason"]:
+                limits = replace(self.limits, cpu_seconds=float(said["allowed"]))
+                self.outcome.failures[name] = f"{name} {reason_for(said['reason'], limits)}."
+            elif said["failure"]:
+                self.outcome.failures[name] = FAILURES[said["failure"]].format(name)
+            else:
+                self._accept(name, answer)
+
+    def _accept(self, name: str, answer: bytes) -> None:
+        """Take a recording in, if it is one and is not larger unpacked than it may be packed."""
+        try:
+            if int.from_bytes(answer[:8], "little") > _LARGEST_TREE:
+                raise archive.ArchiveError("more text than tensors")
+            tree = archive.unpack(answer)
+            outcomes = [Outcome.of(outcome) for outcome in tree["outcomes"]]
+        except (archive.ArchiveError, KeyError, TypeError, AttributeError):
+            self.outcome.failures[name] = f"What {name} returned could not be recorded."
+            return
+        if sum(map(_weight, outcomes)) > self.limits.recording_bytes:
+            self.outcome.failures[name] = f"{name} {reason_for('killed: recording', self.limits)}."
+            return
+        self.outcome.recordings[name] = outcomes
+        self.outcome.failures.pop(name, None)
+
+    def _patience(self) -> float:
+        """The keeper watches the clock; this is for the case that it cannot."""
+        return self.limits.wall_seconds + 60
+
+
+_LARGEST_TREE = 4 << 20
+"""Bytes of a recording's names and texts, beside its tensors."""
+
+
+def _weight(outcome: Outcome) -> int:
+    """Bytes of an outcome once it is written down; one tensor may stand in it under many names."""
+    values = [(len(name), value) for name, value in outcome.values.items()]
+    return 1000 + sum(100 + n + (len(v) if isinstance(v, str) else v.nbytes) for n, v in values)
+
+
+_NOT_REACHED = (
+    "{} was never reached: the notebook was stopped before.",
+    "{} could not be recorded: the notebook left it no process to run in.",
+)
+
+
+def _plain_name(name: str) -> str:
+    if not name or name in (".", "..", ".tmp") or "/" in name or "\0" in name:
+        raise ValueError(f"'{name}' is no plain file name")
+    return name
+
+
+@lru_cache(maxsize=4)
+def _by_exercise(questions: bytes) -> dict[str, bytes]:
+    """Each exercise's own questions, packed for the road."""
+    tree = archive.unpack(questions) if questions else {}
+    return {name: archive.pack(part) for name, part in tree.items()}
+
+
+_NO_QUESTIONS = archive.pack({"seeds": [], "inputs": []})
+
+
+# -- the server's side --------------------------------------------------------------------------------------------
+
+_BOOT = """
+import importlib.util, json, site, sys
+site.setquit(), site.sethelper()
+settings = json.loads(sys.argv[1])
+sys.path += settings["packages"]
+spec = importlib.util.spec_from_file_location(
+    "course", settings["course"] + "/__init__.py", submodule_search_locations=[settings["course"]])
+sys.modules["course"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["course"])
+from course.recorder import main
+main(sys.argv[1])
+"""
+"""Start Python without `site`: no .pth file and no editable install makes `solutions` importable."""
+
+_COURSE = Path(importlib.util.find_spec("course").origin or "").resolve().parent  # type: ignore[union-attr]
+_SOLUTIONS = Path(__file__).resolve().parents[1]
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin")
+_SETTINGS = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/localtime",
+    "/etc/fonts",
+    "/nix/store",
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_ROOM = "/scratch"
+
+
+class _Server:
+    """The process that forks, its control socket and its folder."""
+
+    def __init__(
+        self, kind: str, device: str, modules: Sequence[str], limits: Limits, patience: float = 180
+    ) -> None:
+        self.kind, self.device = kind, device
+        self.folder = Path(tempfile.mkdtemp(prefix="classroom-"))
+        self.folder.chmod(0o711)
+        self._log = self.folder / "log"
+        self._lock = threading.Lock()
+        self._jobs = count(1)
+        self._control, inside = socket.socketpair()
+        try:
+            with inside, self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    self._command(device, modules, inside.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=_environment(self._home(), device),
+                    cwd=self.folder,
+                    pass_fds=[inside.fileno()],
+                    start_new_session=True,
+                )
+            self._control.settimeout(patience)
+            if self._control.recv(1) != b"r":
+                raise SandboxError(f"The sandbox did not start: {self._last_words()}")
+            self._control.settimeout(None)
+            self.isolation = _sentence(kind, self._trial(limits))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise SandboxError(f"The sandbox did not start: {error}") from error
+            raise
+
+    def gone(self, within: float = 0) -> bool:
+        """Whether the server has ended, or does so within these seconds."""
+        try:
+            self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Link]:
+        """A link to a keeper of one's own; closing it ends the keeper and everything below it."""
+        number = next(self._jobs)
+        ours, theirs = socket.socketpair()
+        link = Link(ours)
+        try:
+            with theirs:
+                self._order(b"j", number, [theirs.fileno()])
+            yield link
+        except (TimeoutError, SandboxError):
+            with contextlib.suppress(SandboxError):
+                self._order(b"k", number, [])
+            raise
+        finally:
+            _hang_up(link)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[str]:
+        """A notebook's folder, as seen from inside."""
+        if self.kind == "bubblewrap":
+            yield _ROOM
+            return
+        folder = tempfile.mkdtemp(prefix="notebook-", dir=self.folder)
+        try:
+            yield folder
+        finally:
+            _remove(folder)
+
+    def close(self) -> None:
+        self._control.close()
+        process = getattr(self, "_process", None)
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        _remove(str(self.folder))
+
+    def _order(self, kind: bytes, number: int, handles: list[int]) -> None:
+        with self._lock:
+            try:
+                socket.send_fds(self._control, [kind + number.to_bytes(8, "little")], handles)
+            except OSError as error:
+                raise SandboxError(f"The sandbox has ended: {self._last_words()}") from error
+
+    def _trial(self, limits: Limits) -> list[str]:
+        """A job without cells, which only says what the kernel refused it."""
+        with self.scratch() as scratch, self.connect() as link:
+            header = {"steps": [], "limits": asdict(limits), "files": {}, "scratch": scratch, "trial": True}
+            try:
+                link.send(header)
+                said, _ = link.wait(60)
+            except (LinkClosed, Overflow, TimeoutError) as error:
+                raise SandboxError(f"The sandbox does not run anything: {self._last_words()}") from error
+            return [str(word) for word in said["missing"]]
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+            return lines[-1][:300] if lines else "it said nothing"
+        return "it said nothing"
+
+    def _home(self) -> str:
+        return "/home/server" if self.kind == "bubblewrap" else str(self.folder)
+
+    def _command(self, device: str, modules: Sequence[str], control: int) -> list[str]:
+        walled = self.kind == "bubblewrap"
+        place = {
+            "isolation": self.kind,
+            "readable": [str(path) for path in _readable()] if self.kind == "landlock" else [],
+            "shared": _shared() if walled else [],
+            "read_only": ["/", "/dev"] if walled else [],
+            "device": device,
+        }
+        settings = {
+            "place": place,
+            "control": control,
+            "modules": list(modules),
+            "packages": [str(path) for path in _packages()],
+            "course": str(_COURSE),
+        }
+        python = [os.path.realpath(sys.executable), "-s", "-S", "-P", "-c", _BOOT, json.dumps(settings)]
+        return [*_walls(device), *python] if walled else python
+
+
+def _hang_up(link: Link) -> None:
+    """Tell the keeper that this is all, and wait until it has ended everything."""
+    with contextlib.suppress(OSError, LinkClosed, Overflow, TimeoutError):
+        link.sock.shutdown(socket.SHUT_WR)
+        while True:
+            link.wait(10)
+    link.close()
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, whatever modes a student gave to what is in it."""
+
+    def open_up(action: Any, path: str, error: Any) -> None:
+        with contextlib.suppress(OSError):
+            for place in (os.path.dirname(path), path):
+                if not os.path.islink(place):
+                    os.chmod(place, 0o700)
+            action(path)
+
+    shutil.rmtree(folder, onerror=open_up)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(wanted: str, device: str, modules: Sequence[str], limits: Limits) -> _Server:
+    """The strongest server that works here, or the one that is asked for."""
+    possible = list(WAYS) if wanted == "auto" else [wanted]
+    if "bubblewrap" in possible and shutil.which("bwrap") is None:
+        if wanted == "bubblewrap":
+            raise SandboxError("bubblewrap is not installed: install the package that has the command bwrap.")
+        possible.remove("bubblewrap")
+    if "landlock" in possible and not confine.landlock_version():
+        if wanted == "landlock":
+            raise SandboxError("This system's kernel has no Landlock; --isolation auto takes what there is.")
+        possible.remove("landlock")
+    for kind in possible:
+        try:
+            return _Server(kind, device, modules, limits)
+        except SandboxError:
+            if kind == possible[-1]:
+                raise
+    raise AssertionError
+
+
+def _environment(home: str, device: str) -> dict[str, str]:
+    """All that a notebook sees of the grader's environment: nothing but where libraries lie."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": home,
+        "USER": "student",
+        "LOGNAME": "student",
+        "LANG": "C.UTF-8",
+        "IPYTHONDIR": f"{home}/.ipython",
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": f"{home}/.matplotlib",
+        "COURSE_FAST": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "TERM": "dumb",
+    }
+    for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
+        environment[f"{library}_NUM_THREADS"] = "1"
+    if device == "cpu":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    return environment
+
+
+def _packages() -> list[Path]:
+    """The folders of installed packages."""
+    names = ("site-packages", "dist-packages")
+    return [path for path in map(Path, sys.path) if path.name in names and path.is_dir()]
+
+
+def _interpreter() -> list[Path]:
+    """Python itself: its folders, those of its packages, and those of libraries that the environment names."""
+    named = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    folders = [Path(sys.prefix), Path(sys.base_prefix), *_packages(), *(Path(name) for name in named if name)]
+    return _outermost(folder for path in folders for folder in (path, path.resolve()) if path.is_dir())
+
+
+def _shared() -> list[str]:
+    """The folders that become each notebook's own; not /tmp when Python or the course itself lies there."""
+    in_use = [*_interpreter(), _COURSE]
+    return [name for name in ("/tmp", "/dev/shm") if not any(path.is_relative_to(name) for path in in_use)]
+
+
+def _outermost(folders: Iterable[Path]) -> list[Path]:
+    """These folders without those inside others of them; the whole disk or a whole home is refused."""
+    kept: list[Path] = []
+    too_wide = {Path("/"), Path.home(), Path("/home"), Path("/root"), Path("/tmp")}
+    for folder in sorted(set(folders), key=lambda path: len(path.parts)):
+        if folder in too_wide:
+            raise SandboxError(
+                f"Python is installed in {folder} itself; the sandbox cannot show that to students."
+            )
+        if not any(folder.is_relative_to(outer) for outer in kept):
+            kept.append(folder)
+    return kept
+
+
+def _hidden() -> list[Path]:
+    """What only an instructor holds, wherever it lies."""
+    return [_SOLUTIONS, _COURSE / "chapters"]
+
+
+def _walls(device: str) -> list[str]:
+    """bubblewrap's arguments: a root that holds the environment and the course, and nothing else of this machine."""
+    words = [
+        "bwrap",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]
+    words += ["--hostname", "sandbox"]
+    if os.getuid() != 0:
+        words += ["--unshare-user", "--cap-add", "ALL"]
+    bound: list[Path] = []
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            words += ["--symlink", os.readlink(path), name]
+        elif path.is_dir():
+            words += ["--ro-bind", name, name]
+            bound.append(path)
+    for name in _SETTINGS:
+        words += ["--ro-bind-try", name, name]
+    datasets = _COURSE.parent / "datasets"
+    for path in [*_interpreter(), _COURSE, *([datasets] if datasets.is_dir() else [])]:
+        if not any(path.is_relative_to(outer) for outer in bound):
+            words += ["--ro-bind", str(path), str(path)]
+            bound.append(path)
+    for path in _hidden():
+        if path.is_dir() and any(path.is_relative_to(outer) for outer in bound):
+            words += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    words += ["--proc", "/proc", "--tmpfs", "/dev"]
+    for name in _DEVICES:
+        words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    words += ["--symlink", "/proc/self/fd", "/dev/fd"]
+    if device != "cpu":
+        for path in sorted(Path("/dev").glob("nvidia*")):
+            words += ["--dev-bind", str(path), str(path)]
+        words += ["--ro-bind-try", "/sys", "/sys"]
+    for folder in ("/dev/shm", "/tmp", _ROOM, "/home/server"):
+        words += ["--dir", folder]
+    return [*words, "--chdir", "/home/server", "--"]
+
+
+def _readable() -> list[Path]:
+    """What Landlock leaves visible: the same as behind the walls. It cannot hide a folder in a visible one."""
+    paths = [*map(Path, _SYSTEM), *map(Path, _SETTINGS), Path("/proc"), Path("/sys/devices/system/cpu")]
+    paths += [Path("/dev", name) for name in _DEVICES]
+    datasets = _COURSE.parent / "datasets"
+    found: list[Path] = []
+    for path in [*paths, *_interpreter(), _COURSE, datasets]:
+        found += _without_hidden(path.resolve())
+    return found
+
+
+def _without_hidden(path: Path) -> list[Path]:
+    """The path; or, where something hidden is inside, its other contents."""
+    inside = [hidden for hidden in _hidden() if hidden.is_relative_to(path)]
+    if path in inside or not path.exists():
+        return []
+    return [part for child in path.iterdir() for part in _without_hidden(child)] if inside else [path]
+
+
+_UNPROTECTED = {
+    "landlock": "bubblewrap does not work here, so student code can see which programs run on this machine,"
+    " and its disk space is watched instead of capped.",
+    "none": "bubblewrap does not work here and Landlock is not used, so student code can read the files that you can read"
+    "{write}.",
+}
+_REFUSED = {
+    "processes": "submissions that run at the same time can see each other's processes",
+    "room": "submissions that run at the same time share their scratch folder",
+    "users": "the limit on processes is shared by all submissions",
+    "privileges": "set-uid programs keep their rights",
+    "files": "student code can read and change the files that you can",
+    "signals": "student code can stop your other programs",
+    "calls": "unusual system calls and network sockets are not refused",
+}
+
+
+def _sentence(kind: str, missing: list[str]) -> str:
+    """What is not isolated, in words; empty when everything is."""
+    write = "" if os.getuid() == 0 else " and change them, and stop your programs"
+    if kind == "landlock" and os.getuid() != 0 and confine.landlock_version() < 6:
+        missing = [*missing, "signals"]
+    sentences = [_UNPROTECTED[kind].format(write=write)] if kind in _UNPROTECTED else []
+    refused = [_REFUSED.get(word, word) for word in missing]
+    if refused:
+        sentences.append(f"The kernel refused a part of the isolation: {'; '.join(refused)}.")
+    return " ".join(sentences)
