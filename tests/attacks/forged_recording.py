@@ -1,0 +1,10 @@
+"""Replaces the recorder: it answers every question with a recording of its own making.
+
+Must happen: whoever does not know the inputs' answers cannot forge them; everything is wrong.
+"""
+
+CELL = """import torch
+import course.recorder, course.archive
+course.recorder.answers_to = lambda names, exercise, questions, device: ({'right': True, 'points': 100}, course.archive.pack({'outcomes': [{'values': {'': torch.ones(3)}, 'right': True}] * 2}))
+"""
+LOSES = "everything"

@@ -1,0 +1,53 @@
+"""Grading on a cluster of two workers: the same gradebook, also when a worker is lost in the middle."""
+
+from pathlib import Path
+
+import pytest
+
+from solutions.classroom.cluster import ClusterError, on_client, on_cluster
+from solutions.classroom.folder import ClassFolder, new_class
+from solutions.classroom.grade import grade_class
+from solutions.classroom.release import release
+from solutions.classroom.report import verdicts_of
+from solutions.classroom.simulate import hand_in, simulated_class
+
+distributed = pytest.importorskip("dask.distributed")
+CHAPTER = "10_attention"
+NAMES = ("right-everything", "untouched", "half-finished", "crash-inside", "right-differently")
+
+
+def _folder(place: Path) -> ClassFolder:
+    folder = new_class(place)
+    release(folder, CHAPTER)
+    hand_in(folder, [student for student in simulated_class(folder, [CHAPTER]) if student.name in NAMES])
+    return folder
+
+
+def _scores(folder: ClassFolder) -> dict[str, dict[str, float]]:
+    verdicts = verdicts_of(folder, CHAPTER)
+    return {
+        who: {name: item["points"] for name, item in v["exercises"].items()} for who, v in verdicts.items()
+    }
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_scores(tmp_path: Path) -> None:
+    alone = _folder(tmp_path / "alone")
+    assert len(list(grade_class(alone, [CHAPTER], jobs=2))) == len(NAMES)
+    shared = _folder(tmp_path / "shared")
+    (shared.hidden / "seeds.json").write_bytes((alone.hidden / "seeds.json").read_bytes())
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        done = 0
+        for _ in grade_class(shared, [CHAPTER], **on_client(client, "auto", "cpu", None)):
+            done += 1
+            if done == 1:
+                next(iter(cluster.workers.values())).process.process.kill()
+    assert done == len(NAMES)
+    assert _scores(shared) == _scores(alone)
+
+
+def test_a_cluster_that_is_not_there_is_said_not_to_be() -> None:
+    with pytest.raises(ClusterError, match="No Dask scheduler answers"):
+        on_cluster("tcp://127.0.0.1:1")

@@ -1,0 +1,237 @@
+"""The verdict over a recording: every kind of diagnosis, in its order, and nothing of the hidden cases."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from course.exercise import Case, Exercise, Values, at_least, equal, returned, within
+from course.judging import Answers, Verdict, compare
+from course.recording import frozen_inputs, record
+
+SEEDS = [1, 2]
+
+
+def _cases(seed: int) -> list[Case]:
+    rng = np.random.default_rng(seed)
+    return [{"x": torch.from_numpy(rng.normal(size=(3, 4))), "scale": 2.0}]
+
+
+def double(x: Tensor, scale: float) -> Tensor:
+    return scale * x
+
+
+def forgets_the_scale(x: Tensor, scale: float) -> Tensor:
+    return x
+
+
+def raises_key_error(x: Tensor, scale: float) -> Tensor:
+    raise KeyError("no such key 0.1234")
+
+
+EXERCISE = Exercise("double", _cases, points=3)
+
+
+def _answers(exercise: Exercise, reference: Callable[..., Any], *wrong: Callable[..., Any]) -> Answers:
+    inputs = [frozen_inputs(exercise, seed) for seed in SEEDS]
+    sheet = Answers(SEEDS, inputs, record(reference, exercise, SEEDS, inputs), axes={"": "batch inputs"})
+    for function in wrong:
+        sheet.wrong[function.__name__] = (
+            f"You wrote {function.__name__}.",
+            record(function, exercise, SEEDS, inputs),
+        )
+    return Answers.of(sheet.tree())
+
+
+ANSWERS = _answers(EXERCISE, double, forgets_the_scale, raises_key_error)
+
+
+def _verdict(fn: Callable[..., Any], hidden: bool = False, **more: Any) -> Verdict:
+    return compare(EXERCISE, record(fn, EXERCISE, SEEDS, ANSWERS.inputs), ANSWERS, hidden=hidden, **more)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        double,
+        lambda x, scale: (x * scale).float(),
+        lambda x, scale: (x * scale).numpy(),
+        lambda x, scale: (x * scale).requires_grad_(),
+        lambda x, scale: (x * scale) * (1 + 5e-5),
+        lambda x, scale: torch.nn.Parameter(x * scale),
+        lambda x, scale: (scale * x).to_sparse(),
+    ],
+    ids=["itself", "float32", "numpy", "with history", "within tolerance", "parameter", "sparse"],
+)
+def test_right_values_are_right_in_any_real_form(fn: Callable[..., Any]) -> None:
+    assert _verdict(fn) == Verdict("double", "right", 3, 3, "Right.")
+
+
+def _open(x: Tensor, scale: float) -> Tensor:
+    raise NotImplementedError()
+
+
+class _AlwaysEqual(Tensor):
+    def __eq__(self, other: object) -> Any:
+        return True
+
+    def allclose(self, *arguments: Any) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("fn", "kind", "words"),
+    [
+        (_open, "open", "Not done yet"),
+        (forgets_the_scale, "misconception", "You wrote forgets_the_scale."),
+        (raises_key_error, "misconception", "You wrote raises_key_error."),
+        (lambda x, scale: 1 / 0, "raised", "ZeroDivisionError"),
+        (lambda x: x, "raised", "TypeError"),
+        (lambda x, scale: None, "type", "return statement"),
+        (lambda x, scale: "tensor", "type", "should be a tensor"),
+        (lambda x, scale: (x, x), "type", "value 0"),
+        (
+            lambda x, scale: (scale * x).sum(0),
+            "shape",
+            r"\(4,\); expected \(3, 4\), that is \(batch, inputs\)",
+        ),
+        (lambda x, scale: torch.complex(scale * x, x), "dtype", "real ones"),
+        (lambda x, scale: torch.where(x > 0, scale * x, float("nan")), "nan", "NaN of 12"),
+        (
+            lambda x, scale: scale * x + 1,
+            "different",
+            "first at batch 0, inputs 0: .* 12 of 12 numbers differ",
+        ),
+        (lambda x, scale: (scale * x + 1).as_subclass(_AlwaysEqual), "different", "differ"),
+        (lambda x, scale: np.array([object()]), "type", "ndarray"),
+        (lambda x, scale: torch.full((3, 4), float("inf")), "different", "inf"),
+        (lambda x, scale: torch.zeros(1).expand(9_000_000), "type", "9,000,000 elements"),
+    ],
+)
+def test_every_kind_of_wrong_is_named(fn: Callable[..., Any], kind: str, words: str) -> None:
+    import re
+
+    verdict = _verdict(fn)
+    assert (verdict.kind, verdict.points) == (kind, 0)
+    assert re.search(words, verdict.message), verdict.message
+
+
+def test_a_hidden_verdict_says_nothing_of_inputs_or_expected_values() -> None:
+    def leaks(x: Tensor, scale: float) -> Tensor:
+        raise RuntimeError(f"secret {x.tolist()}")
+
+    for fn in (
+        leaks,
+        lambda x, scale: scale * x + 1,
+        lambda x, scale: str(x.tolist()),
+        lambda x, scale: x[:2],
+    ):
+        message = _verdict(fn, hidden=True).message
+        assert not any(
+            f"{number:.2f}" in message for number in ANSWERS.inputs[0][0]["x"].flatten().tolist()
+        ), message
+        assert "case 1" not in message
+
+
+def test_the_line_of_the_student_s_own_code_is_shown() -> None:
+    def mine(x: Tensor, scale: float) -> Tensor:
+        return torch.matmul(x, x)  # the culprit
+
+    assert "# the culprit" in _verdict(mine).message
+
+
+def test_system_exit_is_a_wrong_answer_and_ctrl_c_is_not() -> None:
+    def quits(x: Tensor, scale: float) -> Tensor:
+        raise SystemExit(0)
+
+    def interrupted(x: Tensor, scale: float) -> Tensor:
+        raise KeyboardInterrupt
+
+    assert _verdict(quits).kind == "raised"
+    with pytest.raises(KeyboardInterrupt):
+        _verdict(interrupted)
+
+
+def test_a_recording_that_is_too_short_earns_nothing() -> None:
+    assert compare(EXERCISE, record(double, EXERCISE, SEEDS[:1]), ANSWERS).kind == "undefined"
+    assert compare(EXERCISE, [], ANSWERS).points == 0
+
+
+def test_an_extra_value_is_not_right() -> None:
+    verdict = _verdict(lambda x, scale: {"": scale * x, "more": x})
+    assert verdict.kind == "type"
+    assert "more" in verdict.message
+
+
+def test_dtype_is_judged_only_where_it_is_promised() -> None:
+    strict = Exercise("double", _cases, points=3, dtype=True)
+    single = record(lambda x, scale: (scale * x).float(), strict, SEEDS, ANSWERS.inputs)
+    assert compare(strict, single, ANSWERS).kind == "dtype"
+    assert compare(EXERCISE, single, ANSWERS).right
+
+
+def test_tolerance_scales_with_the_largest_expected_value() -> None:
+    rule = equal()
+    small, large = torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1000.0])
+    shift = torch.tensor([5e-3, 0.0])
+    assert rule({"": large + shift}, {"": large}, "", {}) <= 1
+    assert rule({"": small + shift}, {"": small}, "", {}) > 10
+
+
+def test_infinities_and_nans_must_be_where_they_are_expected() -> None:
+    rule = equal()
+    want = torch.tensor([float("inf"), float("nan"), 1.0])
+    assert rule({"": want.clone()}, {"": want}, "", {}) == 0
+    assert rule({"": torch.tensor([float("-inf"), float("nan"), 1.0])}, {"": want}, "", {}) == float("inf")
+
+
+def test_within_uses_the_reference_s_standard_error_not_the_student_s() -> None:
+    rule = within(4, "error")
+    want: Values = {"mean": torch.tensor([1.0]), "error": torch.tensor([0.1])}
+    assert rule({"mean": torch.tensor([1.3]), "error": torch.tensor([0.0])}, want, "mean", {}) <= 1
+    assert rule({"mean": torch.tensor([2.0]), "error": torch.tensor([99.0])}, want, "mean", {}) > 1
+    flat: Values = {"mean": torch.tensor([-float("inf")]), "error": torch.tensor([0.0])}
+    assert rule(flat, flat, "mean", {}) == 0
+    assert rule({"mean": torch.tensor([float("nan")])}, flat, "mean", {}) > 1
+
+
+def test_at_least_accepts_better_and_rejects_worse_or_nonsense() -> None:
+    exercise = Exercise(
+        "double", _cases, compare={"": at_least(lambda case, values: float(values[""].mean()), 0.1)}
+    )
+    sheet = _answers(exercise, lambda x, scale: torch.tensor(1.0), lambda x, scale: torch.tensor(-5.0))
+
+    def kind(value: Any) -> str:
+        return compare(exercise, record(lambda x, scale: value, exercise, SEEDS, sheet.inputs), sheet).kind
+
+    assert kind(torch.tensor(7.0)) == "right"
+    assert kind(torch.tensor(0.95)) == "right"
+    assert kind(torch.tensor(0.5)) == "different"
+    assert kind(torch.tensor(-5.0)) == "misconception"
+    assert kind(torch.tensor(float("nan"))) != "right"
+    assert kind("high") != "right"
+
+
+def test_right_given_a_dependency_s_misconception_earns_full_points() -> None:
+    sheet = Answers.of(ANSWERS.tree())
+    sheet.given[("halve", "halves_twice")] = record(
+        lambda x, scale: scale * x / 3, EXERCISE, SEEDS, ANSWERS.inputs
+    )
+    mine = record(lambda x, scale: scale * x / 3, EXERCISE, SEEDS, ANSWERS.inputs)
+
+    def theirs(kind: Any, misconception: str = "") -> dict[str, Verdict]:
+        return {"halve": Verdict("halve", kind, 0, 1, "…", misconception)}
+
+    following = compare(EXERCISE, mine, sheet, theirs("misconception", "halves_twice"))
+    assert (following.kind, following.points, following.follows) == ("right", 3, "halve")
+    assert "given your halve" in following.message
+    assert compare(EXERCISE, mine, sheet, theirs("different")).kind == "follows"
+    assert compare(EXERCISE, mine, sheet, theirs("right")).kind == "different"
+
+
+def test_observe_names_what_the_default_lays_out() -> None:
+    values = returned(lambda x: {"a": (x, 2), "b": "text"}, {"x": torch.ones(1)})
+    assert list(values) == ["a.0", "a.1", "b"]

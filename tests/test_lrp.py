@@ -1,0 +1,597 @@
+"""Relevance propagation against zennit, captum and formulas written out, in every kind of network people bring."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from captum.attr import LRP as CaptumLRP
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torchvision.models import resnet18, squeezenet1_1
+from zennit import rules as zr
+from zennit.attribution import Gradient
+from zennit.canonizers import SequentialMergeBatchNorm
+from zennit.composites import (
+    EpsilonAlpha2Beta1,
+    EpsilonGammaBox,
+    EpsilonPlus,
+    LayerMapComposite,
+    layer_map_base,
+)
+from zennit.core import Composite
+from zennit.layer import Sum
+
+from solutions.lrp import (
+    alpha_beta_rule,
+    epsilon_composite,
+    epsilon_gamma_box,
+    epsilon_plus,
+    epsilon_rule,
+    forward_with,
+    gamma_rule,
+    lrp,
+    merge_batchnorm,
+    relevance_by_layer,
+    w_square_rule,
+    weighted_layers,
+    z_box_rule,
+    z_plus_rule,
+)
+from solutions.sensitivity import gradient_times_input
+
+box = partial(z_box_rule, low=0.0, high=1.0)
+RULES: dict[str, tuple[Callable[..., Tensor], Callable[[], zr.BasicHook]]] = {
+    "epsilon": (partial(epsilon_rule, epsilon=0.1), lambda: zr.Epsilon(epsilon=0.1)),
+    "gamma": (partial(gamma_rule, gamma=0.3), lambda: zr.Gamma(gamma=0.3)),
+    "z_plus": (z_plus_rule, zr.ZPlus),
+    "alpha_beta": (alpha_beta_rule, zr.AlphaBeta),
+    "w_square": (w_square_rule, zr.WSquare),
+    "z_box": (partial(z_box_rule, low=0.0, high=9.0), lambda: zr.ZBox(0.0, 9.0)),
+}
+
+
+@pytest.fixture(autouse=True)
+def float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def network(*between: nn.Module, bias: bool = True, in_place: bool = False) -> nn.Sequential:
+    """Two convolutions and two dense layers for images (2, 12, 12); ``between`` takes the place of pooling."""
+    middle = between or (nn.MaxPool2d(2),)
+    return nn.Sequential(
+        nn.Conv2d(2, 5, 3, padding=1, bias=bias), nn.ReLU(in_place), *middle,
+        nn.Conv2d(5, 4, 3, stride=2, bias=bias), nn.ReLU(in_place),
+        nn.Flatten(), nn.LazyLinear(7, bias=bias), nn.ReLU(in_place), nn.Linear(7, 3, bias=bias),
+    ).eval()  # fmt: skip
+
+
+def made(model: nn.Module, seed: int = 1) -> tuple[nn.Module, Tensor, Tensor]:
+    """The model with its lazy parts made and biases that matter, images, targets."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(3, 2, 12, 12, generator=generator)
+    x[:, :, :4] = 0  # a background, as digits have
+    model(x)
+    for part in model.modules():
+        if isinstance(getattr(part, "bias", None), Tensor):
+            part.bias.data = 0.3 * torch.randn(part.bias.shape, generator=generator)
+    return model, x, torch.tensor([2, 0, 1])
+
+
+def zennit_relevance(model: nn.Module, x: Tensor, target: Tensor, composite: Composite) -> Tensor:
+    with Gradient(model, composite) as attributor:
+        return attributor(x, lambda logits: logits * F.one_hot(target, logits.shape[1]))[1]
+
+
+def everywhere(hook: Callable[[], zr.BasicHook], **options: object) -> Composite:
+    layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
+    return LayerMapComposite([*layer_map_base(), (layers, hook())], **options)
+
+
+def layer_by_layer(model: nn.Sequential, x: Tensor, target: Tensor, rules: object) -> Tensor:
+    """Relevance walked back as the lecture does it: one layer after the other, no autograd between them."""
+    return relevance_by_layer(model, x, target, rules)[0]
+
+
+def assert_same(mine: Tensor, theirs: Tensor) -> None:
+    mine, theirs = mine.detach(), theirs.detach()
+    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9 * float(theirs.abs().max()))
+
+
+# --- the rules, one layer at a time ---
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("layer", [
+    lambda: nn.Linear(6, 4), lambda: nn.Linear(6, 4, bias=False), lambda: nn.Conv1d(3, 4, 3),
+    lambda: nn.Conv2d(2, 4, 3, padding=1, stride=2), lambda: nn.Conv2d(4, 6, 3, groups=2, bias=False),
+    lambda: nn.Conv2d(2, 3, 3, padding="same", dilation=2), lambda: nn.ConvTranspose2d(2, 3, 3, stride=2),
+])  # fmt: skip
+def test_every_rule_equals_zennits_on_every_kind_of_layer(name: str, layer: Callable[[], nn.Module]) -> None:
+    layer = layer()
+    shape = {nn.Linear: (6,), nn.Conv1d: (3, 9)}.get(type(layer), (layer.weight.shape[0 if getattr(layer, "transposed", 0) else 1], 7, 7))  # fmt: skip
+    if getattr(layer, "groups", 1) == 2:
+        shape = (4, 7, 7)
+    a = torch.rand(3, *shape)
+    z = layer(a).detach()
+    relevance = torch.where(z > 0, torch.randn_like(z), 0)  # zennit's γ is another one where z < 0
+    rule, hook = RULES[name]
+    with Gradient(layer, everywhere(hook)) as attributor:
+        theirs = attributor(a, relevance)[1]
+    assert_same(rule(layer, a, relevance), theirs)
+
+
+@pytest.mark.parametrize("name", ["epsilon", "z_plus", "alpha_beta", "w_square"])
+def test_rules_equal_zennits_for_negative_inputs_too(name: str) -> None:
+    layer, a, relevance = nn.Linear(6, 4), torch.randn(5, 6), torch.randn(5, 4)
+    rule, hook = RULES[name]
+    with Gradient(layer, everywhere(hook)) as attributor:
+        theirs = attributor(a, relevance)[1]
+    assert_same(rule(layer, a, relevance), theirs)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), rows=st.integers(1, 4), inputs=st.integers(1, 5), outputs=st.integers(1, 5)
+)
+def test_rules_equal_their_formulas_written_out(seed: int, rows: int, inputs: int, outputs: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    layer = nn.Linear(inputs, outputs)
+    a = torch.randn(rows, inputs, generator=generator)
+    relevance = torch.randn(rows, outputs, generator=generator)
+    z_ij = a[:, :, None] * layer.weight.T[None]
+    b, w2 = layer.bias, layer.weight.T.square()
+
+    def share(n: Tensor, denominator: Tensor, epsilon: float = 1e-6) -> Tensor:
+        sign = torch.where(denominator < 0, -1.0, 1.0)
+        return (n / (denominator + epsilon * sign)[:, None, :] * relevance[:, None, :]).sum(2)
+
+    plus = share(z_ij.clamp(min=0), z_ij.clamp(min=0).sum(1) + b.clamp(min=0))
+    minus = share(z_ij.clamp(max=0), z_ij.clamp(max=0).sum(1) + b.clamp(max=0))
+    assert_same(epsilon_rule(layer, a, relevance, 0.2), share(z_ij, z_ij.sum(1) + b, 0.2))
+    assert_same(z_plus_rule(layer, a, relevance), plus)
+    assert_same(alpha_beta_rule(layer, a, relevance, 3.0, 2.0), 3 * plus - 2 * minus)
+    assert_same(w_square_rule(layer, a, relevance), share(w2.expand_as(z_ij), (w2.sum(0) + b.square()).expand(rows, -1)))  # fmt: skip
+
+
+def test_a_denominator_of_exactly_zero_counts_as_positive() -> None:
+    layer = nn.Linear(2, 1, bias=False)
+    layer.weight.data = torch.tensor([[1.0, -1.0]])
+    shares = epsilon_rule(layer, torch.tensor([[3.0, 3.0]]), torch.tensor([[1.0]]), epsilon=0.5)
+    torch.testing.assert_close(shares, torch.tensor([[6.0, -6.0]]))
+
+
+def test_gamma_of_zero_is_the_epsilon_rule_and_a_huge_gamma_is_z_plus() -> None:
+    layer, a, relevance = nn.Linear(6, 4, bias=False), torch.rand(5, 6) + 0.1, torch.randn(5, 4)
+    assert_same(gamma_rule(layer, a, relevance, gamma=0.0), epsilon_rule(layer, a, relevance))
+    torch.testing.assert_close(
+        gamma_rule(layer, a, relevance, gamma=1e9), z_plus_rule(layer, a, relevance), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_alpha_and_beta_must_differ_by_one() -> None:
+    with pytest.raises(ValueError, match="must be 1"):
+        alpha_beta_rule(nn.Linear(2, 1), torch.rand(1, 2), torch.rand(1, 1), alpha=2.0, beta=0.5)
+
+
+def test_the_box_may_differ_from_colour_to_colour() -> None:
+    layer, a = nn.Conv2d(3, 4, 3), torch.rand(2, 3, 6, 6)
+    low, high = -torch.rand(1, 3, 1, 1), 1 + torch.rand(1, 3, 1, 1)
+    relevance = torch.randn(2, 4, 4, 4)
+    with Gradient(layer, everywhere(lambda: zr.ZBox(low, high))) as attributor:
+        theirs = attributor(a, relevance)[1]
+    assert_same(z_box_rule(layer, a, relevance, low, high), theirs)
+
+
+# --- whole networks ---
+
+
+POOLINGS = {
+    "max": [nn.MaxPool2d(2)],
+    "overlapping max": [nn.MaxPool2d(3, stride=1)],
+    "average": [nn.AvgPool2d(2)],
+    "adaptive average": [nn.AdaptiveAvgPool2d(5)],
+    "dropout": [nn.MaxPool2d(2), nn.Dropout(0.5)],
+}
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("name", RULES)
+def test_lrp_equals_zennit_and_the_walk_layer_by_layer(name: str, pooling: str) -> None:
+    model, x, target = made(network(*POOLINGS[pooling]))
+    rule, hook = RULES[name]
+    if name == "gamma":  # zennit's γ is another one for a negative logit
+        target = model(x).argmax(1)
+    mine = lrp(model, x, target, rule)
+    assert_same(mine, zennit_relevance(model, x, target, everywhere(hook)))
+    assert_same(mine, layer_by_layer(model, x, target, rule))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_composites_equal_zennits(pooling: str) -> None:
+    model, x, target = made(network(*POOLINGS[pooling]))
+    low, high = torch.zeros_like(x[:1]), torch.ones_like(x[:1])
+    for mine, theirs in [
+        (epsilon_composite(model), everywhere(zr.Epsilon)),
+        (epsilon_plus(model), EpsilonPlus()),
+        (epsilon_gamma_box(model, 0.0, 1.0), EpsilonGammaBox(low, high)),
+        (epsilon_gamma_box(model, low, high), EpsilonGammaBox(low, high)),
+    ]:
+        assert_same(lrp(model, x, target, mine), zennit_relevance(model, x, target, theirs))
+        assert_same(lrp(model, x, target, mine), layer_by_layer(model, x, target, mine))
+    mixed = dict.fromkeys("03", alpha_beta_rule) | {
+        name: epsilon_rule for name, _ in weighted_layers(model)[2:]
+    }
+    mixed = {name: mixed.get(name, alpha_beta_rule) for name, _ in weighted_layers(model)}
+    assert_same(lrp(model, x, target, mixed), zennit_relevance(model, x, target, EpsilonAlpha2Beta1()))
+
+
+def test_lrp_equals_captums() -> None:
+    class Functional(nn.Module):  # captum knows no nn.Flatten
+        def __init__(self, model: nn.Sequential) -> None:
+            super().__init__()
+            self.before, self.after = model[:5], model[6:]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.after(self.before(x).flatten(1))
+
+    model, x, target = made(network(nn.MaxPool2d(2)))
+    theirs = CaptumLRP(Functional(model)).attribute(x, target=target)
+    mine = lrp(model, x, target, partial(epsilon_rule, epsilon=1e-9))
+    # captum adds its 1e-9 to what a max pooling gives, too
+    torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("rule", [epsilon_rule, z_plus_rule, box])
+def test_in_place_relu_gives_the_same(rule: Callable[..., Tensor]) -> None:
+    model, x, target = made(network(in_place=False))
+    twin, *_ = made(network(in_place=True))
+    twin.load_state_dict(model.state_dict())
+    before = x.clone()
+    torch.testing.assert_close(lrp(twin, x, target, rule), lrp(model, x, target, rule), rtol=0, atol=0)
+    assert torch.equal(x, before)
+
+
+class Spelled(nn.Module):
+    """The same little network, its ReLU spelled in some way, its dense layer used twice."""
+
+    def __init__(self, relu: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.again, self.last = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.relu(self.first(x))
+        a = self.relu(self.again(a))
+        return self.last(self.relu(self.again(a)))
+
+
+SPELLINGS = {
+    "module": nn.ReLU(), "in place": nn.ReLU(inplace=True), "functional": F.relu,
+    "functional in place": lambda z: F.relu(z, inplace=True), "method": lambda z: z.relu(),
+    "method in place": lambda z: z.relu_(), "torch": torch.relu,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", RULES)
+def test_reused_layers_and_every_spelling_of_relu(name: str, spelling: str) -> None:
+    model, x = Spelled(SPELLINGS[spelling]), torch.rand(4, 6)
+    unrolled = nn.Sequential(
+        model.first, nn.ReLU(), model.again, nn.ReLU(), model.again, nn.ReLU(), model.last
+    )
+    target = model(x).argmax(1)
+    assert_same(lrp(model, x, target, RULES[name][0]), layer_by_layer(unrolled, x, target, RULES[name][0]))
+
+
+class Residual(nn.Module):
+    def __init__(self, add: Callable[[Tensor, Tensor], Tensor], norm: bool = False) -> None:
+        super().__init__()
+        self.stem, self.inner, self.out = (
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.Conv2d(4, 4, 3, padding=1),
+            nn.Linear(4, 3),
+        )
+        self.norm = nn.BatchNorm2d(4) if norm else nn.Identity()
+        self.add, self.relu = add, nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.relu(self.stem(x))
+        a = self.relu(self.add(self.norm(self.inner(a)), a))
+        return self.out(a.mean((2, 3)))
+
+
+class ZennitResidual(Residual):
+    """The same with zennit's explicit sum and average."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.add)
+        self.sum, self.pool = Sum(), nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.relu(self.stem(x))
+        a = self.relu(self.sum(torch.stack([self.norm(self.inner(a)), a], dim=-1)))
+        return self.out(self.pool(a).flatten(1))
+
+
+def in_place_sum(branch: Tensor, shortcut: Tensor) -> Tensor:
+    branch += shortcut
+    return branch
+
+
+@pytest.mark.parametrize("add", [torch.add, in_place_sum, lambda a, b: a + b, lambda a, b: b.add(a)])
+@pytest.mark.parametrize(
+    "name", ["epsilon", "z_plus", "alpha_beta"]
+)  # zennit's γ differs where a branch is negative
+def test_residual_sums_share_their_relevance(name: str, add: Callable[[Tensor, Tensor], Tensor]) -> None:
+    model, x, _ = made(Residual(add))
+    theirs = ZennitResidual()
+    theirs.load_state_dict(model.state_dict())
+    target = model(x).argmax(1)
+    rule, hook = RULES[name]
+    assert_same(lrp(model, x, target, rule), zennit_relevance(theirs, x, target, everywhere(hook)))
+
+
+def test_residual_networks_without_biases_keep_the_sum() -> None:
+    model, x, target = made(Residual(torch.add))
+    for _, layer in weighted_layers(model):
+        layer.bias.data.zero_()
+    kept = lrp(model, x, target, partial(epsilon_rule, epsilon=1e-14)).flatten(1).sum(1)
+    torch.testing.assert_close(kept, model(x).gather(1, target[:, None])[:, 0])
+
+
+def normalized(model: nn.Module) -> nn.Module:
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2)
+            part.weight.data.normal_()
+            part.bias.data.normal_()
+    return model.eval()
+
+
+@pytest.mark.parametrize(("layer", "norm", "shape"), [
+    (nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4), (2, 6, 6)),
+    (nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6, affine=False), (4, 6, 6)),
+    (nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3, eps=0.1), (2, 8)),
+    (nn.Linear(5, 3), nn.BatchNorm1d(3), (5,)),
+])  # fmt: skip
+def test_merged_batchnorm_is_both_layers_in_one(
+    layer: nn.Module, norm: nn.Module, shape: tuple[int, ...]
+) -> None:
+    if norm.affine:
+        norm.weight.data.normal_()
+        norm.bias.data.normal_()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    layer, norm = layer.double().eval(), norm.double().eval()
+    before = [value.clone() for part in (layer, norm) for value in part.state_dict().values()]
+    x = torch.randn(3, *shape)
+    merged = merge_batchnorm(layer, norm)
+    torch.testing.assert_close(merged(x), norm(layer(x)))
+    assert type(merged) is type(layer)
+    after = [value for part in (layer, norm) for value in part.state_dict().values()]
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+def test_batchnorm_is_merged_on_the_way() -> None:
+    norms = nn.BatchNorm2d(5), nn.BatchNorm2d(4)
+    plain, x, target = made(network())
+    model = nn.Sequential(plain[0], norms[0], *plain[1:4], norms[1], *plain[4:])
+    normalized(model)
+    merged = nn.Sequential(merge_batchnorm(plain[0], norms[0]), *plain[1:3], merge_batchnorm(plain[3], norms[1]), *plain[4:])  # fmt: skip
+    assert_same(lrp(model, x, target), lrp(merged, x, target))
+    assert_same(
+        lrp(model, x, target, epsilon_gamma_box(model, 0.0, 1.0)),
+        lrp(merged, x, target, epsilon_gamma_box(merged, 0.0, 1.0)),
+    )
+    theirs = zennit_relevance(
+        model, x, target, everywhere(zr.Epsilon, canonizers=[SequentialMergeBatchNorm()])
+    )
+    # zennit leaves the normalization in place, with its eps: √(1 + 1e-5) off for each
+    torch.testing.assert_close(
+        lrp(model, x, target), theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max())
+    )
+
+
+def test_batchnorm_in_a_residual_block_is_merged_too() -> None:
+    model, x, target = made(Residual(in_place_sum, norm=True))
+    normalized(model)
+    merged = Residual(in_place_sum)
+    merged.stem, merged.inner, merged.out = model.stem, merge_batchnorm(model.inner, model.norm), model.out
+    assert_same(lrp(model, x, target, z_plus_rule), lrp(merged.eval(), x, target, z_plus_rule))
+
+
+# --- the sum, and the gradient ---
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_lrp_conserves_relevance_without_biases(seed: int) -> None:
+    torch.manual_seed(seed)
+    model, x, target = made(network(bias=False), seed)
+    f = model(x).gather(1, target[:, None])[:, 0]
+    for rules in (partial(epsilon_rule, epsilon=1e-13), epsilon_gamma_box(model, 0.0, 1.0, epsilon=1e-13)):
+        kept = lrp(model, x, target, rules).flatten(1).sum(1)
+        torch.testing.assert_close(kept, f, rtol=1e-3, atol=1e-4)
+
+
+def test_relevance_by_layer_keeps_the_sum_at_every_layer() -> None:
+    model, x, target = made(network(bias=False))
+    f = model(x).gather(1, target[:, None])[:, 0]
+    relevances = relevance_by_layer(model, x, target, partial(epsilon_rule, epsilon=1e-13))
+    assert [r.shape for r in relevances] == [x.shape, *(model[:k](x).shape for k in range(1, len(model) + 1))]
+    for relevance in relevances:
+        torch.testing.assert_close(relevance.flatten(1).sum(1), f, rtol=1e-4, atol=1e-5)
+        assert not relevance.requires_grad
+
+
+def test_biases_keep_relevance_back() -> None:
+    model, x, target = made(network())
+    f = model(x).gather(1, target[:, None])[:, 0]
+    assert ((lrp(model, x, target).flatten(1).sum(1) - f).abs() > 0.01 * f.abs()).all()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_epsilon_lrp_becomes_gradient_times_input(pooling: str) -> None:
+    model, x, target = made(network(*POOLINGS[pooling]))
+    assert_same(
+        lrp(model, x, target, partial(epsilon_rule, epsilon=1e-15)), gradient_times_input(model, x, target)
+    )
+
+
+def test_rules_see_only_their_own_row() -> None:
+    model, x, target = made(network())
+    rules = epsilon_gamma_box(model, 0.0, 1.0)
+    alone = torch.cat([lrp(model, x[i : i + 1], target[i : i + 1], rules) for i in range(len(x))])
+    assert_same(lrp(model, x, target, rules), alone)
+
+
+def test_without_a_target_the_predicted_class_is_explained() -> None:
+    model, x, _ = made(network())
+    assert torch.equal(lrp(model, x), lrp(model, x, model(x).argmax(1)))
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))])  # fmt: skip
+def test_float32_on_any_device(device: str) -> None:
+    model, x, target = made(network())
+    exact = lrp(model, x, target, epsilon_gamma_box(model, 0.0, 1.0))
+    model, x, target = model.float().to(device), x.float().to(device), target.to(device)
+    mine = lrp(model, x, target, epsilon_gamma_box(model, 0.0, 1.0))
+    assert mine.dtype == torch.float32
+    assert mine.device.type == device
+    torch.testing.assert_close(mine.cpu().double(), exact, rtol=1e-3, atol=1e-4 * float(exact.abs().max()))
+
+
+# --- what it leaves alone, and what it refuses ---
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_the_model_stays_as_it_was(interrupted: bool) -> None:
+    model, x, target = made(network(nn.MaxPool2d(2), nn.Dropout(0.5)))
+    model[0].weight.requires_grad_(False)
+    model.train()
+    model[1].eval()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    modes = [part.training for part in model.modules()]
+
+    def stop(layer: nn.Module, a: Tensor, relevance: Tensor) -> Tensor:
+        raise Interrupted
+
+    if interrupted:
+        with pytest.raises(Interrupted):
+            lrp(model, x, target, {name: stop for name, _ in weighted_layers(model)})
+    else:
+        first = lrp(model, x, target, epsilon_gamma_box(model, 0.0, 1.0))
+        assert torch.equal(first, lrp(model, x, target, epsilon_gamma_box(model, 0.0, 1.0)))
+    assert [part.training for part in model.modules()] == modes
+    assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
+    assert all(torch.equal(p.grad, torch.ones_like(p)) for p in model.parameters())
+    assert not model[0].weight.requires_grad
+    assert model[-1].weight.requires_grad
+    assert not any(part._forward_hooks or part._backward_hooks or part._forward_pre_hooks for part in model.modules())  # fmt: skip
+    assert torch.equal(F.relu(torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))
+
+
+class Odd(nn.Module):
+    def __init__(self, odd: nn.Module) -> None:
+        super().__init__()
+        self.first, self.odd, self.last = nn.Linear(6, 6), odd, nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.odd(self.first(x)))
+
+
+class Gate(nn.Module):
+    def forward(self, a: Tensor) -> Tensor:
+        return a * a.amax(1, keepdim=True)
+
+
+class OwnWeight(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(6, 6))
+
+    def forward(self, a: Tensor) -> Tensor:
+        return F.linear(a, self.w)
+
+
+class Product(OwnWeight):
+    def forward(self, a: Tensor) -> Tensor:
+        return a @ self.w
+
+
+@pytest.mark.parametrize("odd", [
+    nn.LayerNorm(6), nn.Softmax(dim=1), Gate(), OwnWeight(), Product(), nn.Sequential(nn.ReLU(), nn.BatchNorm1d(6)),
+    nn.BatchNorm1d(6, track_running_stats=False), nn.GroupNorm(2, 6), nn.Bilinear(6, 6, 6),
+])  # fmt: skip
+def test_what_no_rule_describes_is_refused_by_name(odd: nn.Module) -> None:
+    if isinstance(odd, nn.Bilinear):
+        odd.forward = lambda a: F.bilinear(a, a, odd.weight)
+    with pytest.raises(ValueError, match="'odd"):
+        lrp(Odd(odd).double().eval(), torch.rand(4, 6))
+
+
+@pytest.mark.parametrize(
+    "activation", [nn.Tanh(), nn.Sigmoid(), nn.GELU(), nn.ELU(inplace=True), nn.LeakyReLU(0.1)]
+)
+def test_relevance_passes_through_other_activations_unchanged(activation: nn.Module) -> None:
+    model, x = Odd(activation), torch.randn(4, 6)
+    z = model.first(x)
+    a = activation(z.clone())
+    relevance = model.last(a) * F.one_hot(model(x).argmax(1), 3)
+    by_hand = epsilon_rule(model.first, x, epsilon_rule(model.last, a, relevance))
+    assert_same(lrp(model, x), by_hand.detach())
+
+
+def test_a_missing_rule_is_named() -> None:
+    model, x, target = made(network())
+    rules = epsilon_composite(model)
+    del rules["3"]
+    with pytest.raises(ValueError, match="no rule for layer '3'"):
+        lrp(model, x, target, rules)
+    with pytest.raises(ValueError, match="no rule for layer '0'"):
+        lrp(model, x, target, {})
+
+
+def test_layers_that_share_a_weight_must_share_a_rule() -> None:
+    model = Odd(nn.Linear(6, 6))
+    model.odd.weight = model.first.weight
+    rules = epsilon_composite(model)
+    lrp(model, torch.rand(2, 6), None, rules)
+    rules["odd"] = gamma_rule
+    with pytest.raises(ValueError, match="first, odd share"):
+        lrp(model, torch.rand(2, 6), None, rules)
+
+
+def test_a_rule_of_ones_own_is_called_as_it_is() -> None:
+    def equal_shares(layer: nn.Module, a: Tensor, relevance: Tensor) -> Tensor:
+        ones = torch.ones_like(layer.weight)
+        s = relevance / forward_with(layer, torch.ones_like(a), ones)
+        return torch.autograd.functional.vjp(lambda a: forward_with(layer, a, ones), a, s)[1]
+
+    model, x, target = made(network())
+    mine = lrp(model, x, target, equal_shares)
+    assert_same(mine, layer_by_layer(model, x, target, equal_shares))
+    torch.testing.assert_close(mine.flatten(1).sum(1), model(x).gather(1, target[:, None])[:, 0])
+
+
+def test_torchvision_networks_without_weights() -> None:
+    """One with residual sums and batch normalization, one with concatenated branches."""
+    for make in (resnet18, squeezenet1_1):
+        model, x = make(num_classes=10).eval(), torch.rand(1, 3, 64, 64)
+        assert torch.isfinite(lrp(model, x, None, epsilon_gamma_box(model, 0.0, 1.0))).all()
+        assert torch.isfinite(lrp(model, x, None, epsilon_plus(model))).all()
+    assert_same(lrp(model, x, None, partial(epsilon_rule, epsilon=1e-15)), gradient_times_input(model, x))
