@@ -1,0 +1,56 @@
+# Everything starts here. `make demo` and `make test` set up what is missing.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLASS ?= demo
+CHAPTERS ?=
+DEMO ?= $(or $(CHAPTERS),1 4)
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint check lab bench bench-grading numbers clean
+
+help:
+	@echo "make demo    a simulated class from release to graded feedback"
+	@echo "make test    lint, types and tests"
+	@echo "make lab     JupyterLab on the students' notebooks"
+	@echo "make bench   speed, as ratios in one run        make bench-grading   speed of grading"
+	@echo "make numbers the chapters' figures over several seeds (takes long)"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; say which one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a few minutes the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/classroom demo $(CLASS) $(DEMO)
+
+lint: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+check: lint
+	@$(BIN)/pytest -n auto --dist loadfile
+
+test: check
+
+lab: $(READY)
+	@$(BIN)/classroom notebooks build/notebooks $(CHAPTERS)
+	@$(BIN)/jupyter lab build/notebooks
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/attributions.py
+	@$(BIN)/python benchmarks/lime.py
+
+bench-grading: $(READY)
+	@$(BIN)/python benchmarks/grading.py
+
+numbers: $(READY)
+	@for script in benchmarks/numbers_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
