@@ -212,12 +212,7 @@ def _first_difference(
     exercise: Exercise, recorded: Sequence[Outcome], answers: Answers, cases: Sequence[Case], hidden: bool
 ) -> tuple[Kind, str]:
     """The generic messages: what is wrong with the first case that is wrong."""
-    if len(recorded) != len(answers.expected):
-        return (
-            "undefined",
-            "The recording is incomplete: the function ended the process before all cases were seen.",
-        )
-    for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=True), start=1):
+    for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=False), start=1):
         if distance(exercise, got, want, case, one_sided=True) <= 1:
             continue
         which = "On a hidden case" if hidden else f"On case {number} of {len(cases)}"
@@ -232,6 +227,11 @@ def _first_difference(
         extra = sorted(set(got.values) - set(want.values))
         named = "" if hidden else f": {', '.join(_called(name) for name in extra)}"
         return "type", f"{which} more came back than expected{named}."
+    if len(recorded) != len(answers.expected):
+        return (
+            "undefined",
+            "The recording is incomplete: the function ended the process before all cases were seen.",
+        )
     return "different", "The recording differs from the answer sheet."
 
 

@@ -160,6 +160,17 @@ def test_a_recording_that_is_too_short_earns_nothing() -> None:
     assert compare(EXERCISE, [], ANSWERS).points == 0
 
 
+def test_whoever_fills_the_memory_is_asked_once() -> None:
+    calls = []
+
+    def greedy(x: Tensor, scale: float) -> Tensor:
+        calls.append(x)
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    assert "more memory" in _verdict(greedy, hidden=True).message
+    assert len(calls) == 1
+
+
 def test_an_extra_value_is_not_right() -> None:
     verdict = _verdict(lambda x, scale: {"": scale * x, "more": x})
     assert verdict.kind == "type"
