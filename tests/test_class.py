@@ -16,9 +16,17 @@ import nbformat
 import pytest
 
 from course.exercises import exercises_of
+from solutions.classroom import grade
 from solutions.classroom.__main__ import main
 from solutions.classroom.build import notebook_bytes
-from solutions.classroom.folder import ClassFolder, ClassFolderError, locked, new_class, open_class
+from solutions.classroom.folder import (
+    ClassFolder,
+    ClassFolderError,
+    _with_imports,
+    locked,
+    new_class,
+    open_class,
+)
 from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.release import environment, nbgrader, release
 from solutions.classroom.report import rows, verdicts_of, write_page
@@ -56,7 +64,9 @@ def ungraded(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClassFolder, lis
 def graded(ungraded: tuple[ClassFolder, list[Student]]) -> tuple[ClassFolder, list[Student]]:
     folder, students = ungraded
     copy = _copy(folder, "graded")
-    assert main(["grade", str(copy.root), "--jobs", "2"]) == 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(grade, "AHEAD", 3)  # fewer than there are students
+        assert main(["grade", str(copy.root), "--jobs", "2"]) == 0
     return copy, students
 
 
@@ -293,6 +303,12 @@ def test_validate_exits_with_1_when_anything_is_wrong(
         path.write_bytes(by_name[name].handed_in[CHAPTER] or b"")
         assert main(["validate", str(path)]) == code, capsys.readouterr().out
     assert verdicts_of(ungraded[0], CHAPTER) == {}
+
+
+def test_a_change_in_whatever_the_grading_imports_is_a_new_version() -> None:
+    files = _with_imports({"solutions.lrp", "course.exercises.relevance_propagation", "course.judging"})
+    assert {"solutions.filters", "course.exercise", "course.recording"} <= set(files)
+    assert not [path for path in files.values() if "site-packages" in path.parts]
 
 
 def test_an_edited_source_notebook_is_not_built_over(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from course.exercises import UnknownNameError, chapter_named, chapters, find
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; every foreseeable mistake is one sentence and exit code 2."""
     options = _parser().parse_args(arguments)
+    if os.name == "nt":
+        print("On Windows, use `classroom` inside WSL: grading needs Linux or macOS.", file=sys.stderr)
+        return 2
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)

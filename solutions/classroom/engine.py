@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from course import archive
 from course.exercises import exercises_of
 from course.recording import Outcome
+from course.sheets import sheet_name
 from solutions.classroom.build import DEMO_TAG, grade_id
 from solutions.classroom.folder import ClassFolder, course_version
 from solutions.classroom.needed import needed_cells
@@ -19,10 +20,15 @@ from solutions.classroom.sandbox import CellResult, Job, Result, Sandbox, Step
 def job_of(folder: ClassFolder, chapter: str, notebook: NotebookNode, device: str = "cpu") -> Job:
     """What the sandbox is to do with a notebook: the cells that matter, in order, and each exercise's questions."""
     steps = steps_of(chapter, notebook, folder.released_notebook(chapter))
-    files = {
-        p.name: p.read_bytes() for p in sorted(folder.release(chapter).iterdir()) if p.suffix == ".answers"
-    }
+    sheet = folder.release(chapter) / sheet_name(chapter)
+    files = {sheet.name: _bytes(sheet, sheet.stat().st_mtime_ns)} if sheet.exists() else {}
     return Job(steps=steps, questions=_questions(folder, chapter), files=files, device=device)
+
+
+@lru_cache(maxsize=4)
+def _bytes(path: Path, stamp: int) -> bytes:
+    """Read once, not once a submission."""
+    return path.read_bytes()
 
 
 @lru_cache(maxsize=32)
@@ -74,10 +80,10 @@ def keep(folder: ClassFolder, digest: str, result: Result) -> None:
     archive.write(_path(folder, digest), tree_of(result))
 
 
-def run(folder: ClassFolder, chapter: str, job: Job, sandbox: Sandbox, again: bool = False) -> Result:
+def run(folder: ClassFolder, chapter: str, job: Job, sandbox: Sandbox) -> Result:
     """The job's result: remembered, or run now."""
     digest = digest_of(job, chapter)
-    result = None if again else recorded(folder, digest)
+    result = recorded(folder, digest)
     if result is None:
         result = sandbox.run(job)
         keep(folder, digest, result)

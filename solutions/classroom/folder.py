@@ -1,12 +1,13 @@
 """A class folder: an nbgrader course directory with this course's configuration and secrets."""
 
+import ast
 import fcntl
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -114,14 +115,43 @@ def _notebook(path: Path, stamp: int) -> NotebookNode:
 
 @cache
 def course_version(chapter: str) -> str:
-    """A digest of everything that a chapter's grading depends on."""
+    """A digest of everything that a chapter's grading depends on: its modules, and whatever of ours they import."""
     modules = {home_of()[name] for name in exercises_of(chapter)}
     modules |= {f"course.exercises.{topic(chapter)}", f"solutions.misconceptions.{topic(chapter)}"}
-    modules |= {"course.exercise", "course.judging", "course.recording"}
+    modules |= {"course.judging"}
     digest = hashlib.sha256(course.__version__.encode())
-    for name in sorted(modules):
-        digest.update(Path(str(importlib.import_module(name).__file__)).read_bytes())
+    for _, path in sorted(_with_imports(modules).items()):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _with_imports(modules: Iterable[str]) -> dict[str, Path]:
+    """These modules and all of this project's that they import, however indirectly: module → file."""
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        path = None if name in found else _file_of(name)
+        if path is None:
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                waiting += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of one of this project's modules; None for other people's, and for what is no module."""
+    if name.partition(".")[0] not in ("course", "solutions"):
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # a function of a module
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def open_class(path: str | Path) -> ClassFolder:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from copy import deepcopy
@@ -29,15 +30,18 @@ IN_USE = (
 )
 
 
+AHEAD = 128
+"""Submissions that are read and handed out before the first of them must be done: memory does not grow with the class."""
+
+
 @dataclass
 class Work:
-    """One submission on its way: what was read, what is to be run."""
+    """One submission on its way: what was read, and its recording where one is being made."""
 
     student: str
     submission: Submission
-    job: Job | None = None
     digest: str = ""
-    result: Result | Future[Result] | None = None
+    recording: Future[Result] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,28 +105,34 @@ def _grade_chapter(
     release = folder.released_notebook(chapter)
     folder.secret_answers(chapter)
     converter = Converter(folder)
-    queue = []
-    for student in students:
+
+    def begin(student: str) -> Work:
         path = folder.submitted(student, chapter) / f"{chapter}.ipynb"
         work = Work(student, read_submission(path, release))
         if not work.submission.unreadable:
-            work.job = job_of(folder, chapter, work.submission.notebook, device)
-            work.digest = digest_of(work.job, chapter)
-            work.result = None if again else recorded(folder, work.digest)
-            if work.result is None:
-                work.result = pool.submit(record, work.job)
-        queue.append(work)
-    for work in queue:
-        ran = isinstance(work.result, Future)
-        if isinstance(work.result, Future):
-            keep(folder, work.digest, work.result.result())
+            job = job_of(folder, chapter, work.submission.notebook, device)
+            work.digest = digest_of(job, chapter)
+            if again or not recorded(folder, work.digest):
+                work.recording = pool.submit(record, job)
+        return work
+
+    def finish(work: Work) -> Graded:
+        if work.recording is not None:
+            keep(folder, work.digest, work.recording.result())
         trouble = work.submission.unreadable or converter.autograde(
             folder, chapter, work.student, work.submission
         )
         if trouble:
             mark_missing(folder, chapter, work.student, work.submission, trouble)
-        yield Graded(work.student, chapter, ran)
-        work.job = work.result = None
+        return Graded(work.student, chapter, ran=work.recording is not None)
+
+    waiting: deque[Work] = deque()
+    for student in students:
+        waiting.append(begin(student))
+        if len(waiting) == AHEAD:
+            yield finish(waiting.popleft())
+    while waiting:
+        yield finish(waiting.popleft())
 
 
 class Converter:

@@ -18,13 +18,17 @@ class Marked:
     seconds: float
 
 
-def judge(chapter: str, result: Result, job: Job, answers: Mapping[str, Answers]) -> dict[str, Marked]:
-    """exercise → verdict, in the chapter's order."""
+def judge(
+    chapter: str, result: Result, job: Job, answers: Mapping[str, Answers], hidden: bool = True
+) -> dict[str, Marked]:
+    """exercise → verdict, in the chapter's order. hidden: say nothing of inputs and expected values."""
     sources = {step.id: step.source for step in job.steps}
     seconds = {step.exercise: result.cells[step.id].seconds for step in job.steps if step.id in result.cells}
     verdicts: dict[str, Verdict] = {}
     for exercise in exercises_of(chapter).values():
-        verdicts[exercise.name] = _verdict(exercise, result, answers[exercise.name], verdicts, sources)
+        verdicts[exercise.name] = _verdict(
+            exercise, result, answers[exercise.name], verdicts, sources, hidden
+        )
     return {name: Marked(verdict, seconds.get(name, 0.0)) for name, verdict in verdicts.items()}
 
 
@@ -42,6 +46,7 @@ def _verdict(
     answers: Answers,
     earlier: Mapping[str, Verdict],
     sources: Mapping[str, str],
+    hidden: bool,
 ) -> Verdict:
     name = exercise.name
     dependencies = {other: earlier[other] for other in answers.uses if other in earlier}
@@ -52,17 +57,19 @@ def _verdict(
             first = f"Finish {unfinished[0]} first: this one calls it."
             return Verdict(name, "follows", 0, exercise.points, first, follows=unfinished[0])
         return Verdict(name, "killed" if "stopped" in reason else "undefined", 0, exercise.points, reason)
-    outcomes = [_own_text(outcome, sources) for outcome in result.recordings[name]]
-    return compare(exercise, outcomes, answers, dependencies, hidden=True)
+    outcomes = [_own_text(outcome, sources, hidden) for outcome in result.recordings[name]]
+    return compare(exercise, outcomes, answers, dependencies, hidden)
 
 
-def _own_text(outcome: Outcome, sources: Mapping[str, str]) -> Outcome:
+def _own_text(outcome: Outcome, sources: Mapping[str, str], hidden: bool) -> Outcome:
     """The line that a student's exception points to, taken from the submission itself.
 
     What a recording says about text and message comes from the student's process, which knew the hidden inputs.
     """
     lines = sources.get(outcome.file.removeprefix("cell:"), "").splitlines()
     text = lines[outcome.line - 1].strip() if 0 < outcome.line <= len(lines) else ""
+    if not hidden:
+        return replace(outcome, text=text, line=outcome.line if text else 0)
     known = outcome.raised if outcome.raised in _EXCEPTIONS else "an exception" if outcome.raised else ""
     return replace(outcome, text=text, line=outcome.line if text else 0, message="", raised=known)
 

@@ -59,12 +59,8 @@ class SubmissionExporter(NotebookExporter):
             return super().from_filename(filename, resources, **options)
         chapter = resources["nbgrader"]["assignment"]
         release = ClassFolder(Path.cwd()).released_notebook(chapter)
-        submission = read_submission(Path(filename), release)
-        submission.notebook.metadata["classroom"] = {
-            "unreadable": submission.unreadable,
-            "notes": submission.notes,
-        }
-        return self.from_notebook_node(submission.notebook, resources=resources, **options)
+        notebook = annotated(read_submission(Path(filename), release))
+        return self.from_notebook_node(notebook, resources=resources, **options)
 
 
 def annotated(submission: Submission) -> NotebookNode:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from course import archive
-from course.exercises import chapter_named, exercises_of
-from course.judging import Verdict, compare
+from course.exercises import chapter_named
 from course.sheets import read_sheet, sheet_name
 from solutions.classroom.answers import PUBLIC_SEEDS, answer_sheet
 from solutions.classroom.build import student_notebook
 from solutions.classroom.engine import steps_of
+from solutions.classroom.judge import judge
 from solutions.classroom.sandbox import Job, Sandbox
 from solutions.classroom.submission import read_submission
 
@@ -24,18 +24,10 @@ def validate(path: Path) -> tuple[list[str], bool]:
     answers = read_sheet(beside.resolve()) if beside.exists() else answer_sheet(chapter, PUBLIC_SEEDS)
     steps = steps_of(chapter, submission.notebook, release)
     questions = {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in answers.items()}
+    job = Job(steps=steps, questions=archive.pack(questions), files={})
     with Sandbox() as sandbox:
-        result = sandbox.run(Job(steps=steps, questions=archive.pack(questions), files={}))
-    verdicts: dict[str, Verdict] = {}
-    for exercise in exercises_of(chapter).values():
-        part = answers[exercise.name]
-        if exercise.name in result.recordings:
-            earlier = {name: verdicts[name] for name in part.uses if name in verdicts}
-            verdict = compare(exercise, result.recordings[exercise.name], part, earlier)
-        else:
-            reason = result.failures.get(exercise.name, "Nothing was recorded for this exercise.")
-            verdict = Verdict(exercise.name, "undefined", 0, exercise.points, reason)
-        verdicts[exercise.name] = verdict
+        marked = judge(chapter, sandbox.run(job), job, answers, hidden=False)
+    verdicts = {name: item.verdict for name, item in marked.items()}
     lines = [f"{'✔' if v.right else '✘'} {name}: {v.message}" for name, v in verdicts.items()]
     notes = [f"· {note}" for note in submission.notes]
     return notes + lines, all(verdict.right for verdict in verdicts.values())
