@@ -4,17 +4,20 @@ Everything works offline, from the answer sheet beside the notebook. A wrong ans
 Validate sees it, an exception that shows itself as one line.
 """
 
+import io
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from course import gaps
 from course.archive import ArchiveError
 from course.exercise import Exercise
-from course.exercises import UnknownNameError, exercises_of, find, topic
+from course.exercises import UnknownNameError, chapter_named, exercises_of, find, topic
 from course.judging import Answers, Verdict, compare
-from course.recording import record
+from course.recording import own_line, record
 from course.sheets import read_sheet, sheet_name
 
 __all__ = ["CheckError", "check", "hint", "progress"]
@@ -23,17 +26,18 @@ _verdicts: dict[str, Verdict] = {}
 _hints_given: dict[str, int] = {}
 
 
-class CheckError(Exception):
-    """A wrong answer, or a question that cannot be answered. Jupyter shows its one line instead of a traceback."""
+MOST_PRINTED = 2_000
+"""Characters that a function may print while it is checked, so that the verdict stays in sight."""
 
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+
+class CheckError(gaps.OneLine):
+    """A wrong answer, or a question that cannot be answered. Jupyter shows its one line instead of a traceback."""
 
 
 def check(fn: Callable[..., Any]) -> None:
     """Say whether `fn` is right, and if not, what is wrong with it."""
     names = sys._getframe(1).f_globals
-    chapter, exercise = _exercise_of(fn, names)
+    chapter, exercise = _exercise_of(fn, names, "check")
     try:
         sheet = read_sheet(Path.cwd() / sheet_name(chapter))
     except ArchiveError as error:
@@ -42,12 +46,20 @@ def check(fn: Callable[..., Any]) -> None:
         raise CheckError(
             f"✘ {sheet_name(chapter)} does not know {exercise.name}: copy it again from the release."
         )
-    verdict = judge(exercise, fn, sheet, names)
+    try:
+        with redirect_stdout(_Brief(sys.stdout)):
+            verdict = judge(exercise, fn, sheet, names)
+    except KeyboardInterrupt as error:
+        _, line, _, text = own_line(error.__traceback__)
+        where = f" in your line {line} ({text})" if text else ""
+        raise CheckError(f"✘ {exercise.name}: interrupted{where}.") from None
     _verdicts[exercise.name] = verdict
-    if not verdict.right:
-        mark = "○" if verdict.kind in ("open", "follows") else "✘"
-        raise CheckError(f"{mark} {exercise.name}: {verdict.message}") from None
-    print(f"✔ {exercise.name}: {verdict.message} ({_points(exercise)})")
+    if verdict.right:
+        _say(f"✔ {exercise.name}: {verdict.message} ({_points(exercise)})")
+        return
+    left = verdict.kind == "open" and hasattr(fn, "__code__") and not gaps.is_gap(fn)
+    still = " The line `raise NotImplementedError()` is still there." if left else ""
+    raise CheckError(f"{_mark(verdict)} {exercise.name}: {verdict.message}{still}") from None
 
 
 def judge(
@@ -73,7 +85,7 @@ def exercises_by_name(sheet: Mapping[str, Answers], name: str) -> Exercise:
 
 def hint(fn: Callable[..., Any] | str) -> None:
     """Give the next hint; each says more than the one before."""
-    name = fn if isinstance(fn, str) else _exercise_of(fn, sys._getframe(1).f_globals)[1].name
+    name = fn if isinstance(fn, str) else _exercise_of(fn, sys._getframe(1).f_globals, "hint")[1].name
     try:
         _, exercise = find(name)
     except UnknownNameError as error:
@@ -83,52 +95,51 @@ def hint(fn: Callable[..., Any] | str) -> None:
     if not exercise.hints:
         print(f"{name} has no hints: the docstring says it all.")
         return
-    print(f"Hint {given} of {len(exercise.hints)} for {name}: {exercise.hints[given - 1]}")
+    _say(f"Hint {given} of {len(exercise.hints)} for {name}: {exercise.hints[given - 1]}")
 
 
-def progress(chapter: str | None = None) -> None:
+def progress(chapter: str | int | None = None) -> None:
     """Show the chapter's map: every exercise with its level, minutes, points and how the last check ended."""
-    chapter = chapter or _chapter_here()
-    done, total, lines = 0.0, 0.0, []
-    for exercise in exercises_of(chapter).values():
-        verdict = _verdicts.get(exercise.name)
-        mark = (
-            "·"
-            if verdict is None
-            else "✔"
-            if verdict.right
-            else "○"
-            if verdict.kind in ("open", "follows")
-            else "✘"
+    try:
+        here = _chapter_here() if chapter is None else chapter_named(str(chapter))
+    except UnknownNameError as error:
+        raise CheckError(f"✘ {error}") from None
+    exercises = exercises_of(here)
+    verdicts = {name: _verdicts[name] for name in exercises if name in _verdicts}
+    done = sum(verdict.points for verdict in verdicts.values())
+    total = sum(exercise.points for exercise in exercises.values())
+    print(f"{topic(here).replace('_', ' ').capitalize()}: {done:g} of {total:g} points")
+    width = max(len(name) for name in exercises)
+    for name, exercise in exercises.items():
+        verdict = verdicts.get(name)
+        state = (
+            "not checked yet" if verdict is None else textwrap.shorten(verdict.message, 42, placeholder=" …")
         )
-        state = "not checked yet" if verdict is None else verdict.message
-        done += verdict.points if verdict else 0
-        total += exercise.points
-        lines.append(
-            f"{mark} {exercise.name:<28} {exercise.level:<8} {exercise.minutes:>3} min {exercise.points:>3} points   {state}"
-        )
-    print(
-        f"{topic(chapter).replace('_', ' ').capitalize()}: {done:g} of {total:g} points\n" + "\n".join(lines)
-    )
+        facts = f"{exercise.level:<7} {exercise.minutes:>2} min {_points(exercise):>8}"
+        print(f"{_mark(verdict)} {name:<{width}}  {facts}   {state}")
 
 
-def _exercise_of(fn: Callable[..., Any] | str, names: Mapping[str, Any]) -> tuple[str, Exercise]:
-    """The exercise that a function stands for: by the name it is bound to, else by its own."""
+def _mark(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "·"
+    return "✔" if verdict.right else "○" if verdict.kind in ("open", "follows") else "✘"
+
+
+def _exercise_of(fn: object, names: Mapping[str, Any], asking: str) -> tuple[str, Exercise]:
+    """The exercise that a function stands for: by its own name, else by the name it is bound to."""
+    if not callable(fn):
+        raise CheckError(
+            f"✘ {asking} needs the function itself: {asking}(saliency), for example, with nothing around or behind its name."
+        )
+    own = getattr(fn, "__name__", "")
     bound = [name for name, value in names.items() if value is fn and not name.startswith("_")]
-    own = fn if isinstance(fn, str) else getattr(fn, "__name__", "")
+    said = "That is no exercise: progress() lists the functions that this chapter asks for."
     for name in dict.fromkeys([own, *bound]):
         try:
             return find(name)
-        except UnknownNameError:
-            continue
-    if not own:
-        raise CheckError(
-            "✘ check needs the function itself: check(saliency), without parentheses after its name."
-        )
-    try:
-        return find(own)
-    except UnknownNameError as error:
-        raise CheckError(f"✘ {error}") from None
+        except UnknownNameError as error:
+            said = str(error) if "Did you mean" in str(error) else said
+    raise CheckError(f"✘ {said}")
 
 
 def _chapter_here() -> str:
@@ -137,11 +148,35 @@ def _chapter_here() -> str:
         raise CheckError(
             "✘ No answer sheet lies beside this notebook: say progress('04_sensitivity'), for example."
         )
+    if len(sheets) > 1 and _verdicts:
+        return find(list(_verdicts)[-1])[0]
     return sheets[0].stem
 
 
 def _points(exercise: Exercise) -> str:
     return f"{exercise.points} point{'s' if exercise.points != 1 else ''}"
+
+
+def _say(sentence: str) -> None:
+    print("\n".join(gaps.lines(sentence)))
+
+
+class _Brief(io.TextIOBase):
+    """Passes on what is printed, but not without end."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._left = out, MOST_PRINTED
+
+    def write(self, text: str) -> int:
+        if self._left > 0:
+            self._out.write(text[: self._left])
+            self._left -= len(text)
+            if self._left <= 0:
+                self._out.write("\n… (it prints more than is shown here)\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 gaps.install()

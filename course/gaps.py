@@ -2,11 +2,17 @@
 
 import ast
 import builtins
-from types import TracebackType
+import textwrap
+from types import CodeType, TracebackType
 from typing import Any
+
+from course.exercises import UnknownNameError, find
 
 _unmade: dict[str, str] = {}
 """Names that a stopped cell would have made → the exercise that stopped it."""
+
+WIDTH = 90
+KEEPING: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
 
 
 def install() -> None:
@@ -16,17 +22,51 @@ def install() -> None:
         shell.set_custom_exc((NotImplementedError, NameError), _explain)
 
 
+class OneLine(Exception):
+    """An error that Jupyter shows as its sentence alone, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return lines(str(self))
+
+
+def lines(sentence: str) -> list[str]:
+    """The sentence as it is; in a notebook broken between words, for JupyterLab breaks long lines in the middle of one."""
+    from course.show import in_notebook
+
+    return textwrap.wrap(sentence, WIDTH, **KEEPING) if in_notebook() else [sentence]
+
+
+def is_gap(fn: Any) -> bool:
+    """Whether a function still does nothing but `raise NotImplementedError()`."""
+    code = getattr(fn, "__code__", None)
+    return isinstance(code, CodeType) and code.co_names == ("NotImplementedError",)
+
+
 def _explain(
     shell: Any, kind: type, error: BaseException, trace: TracebackType, tb_offset: int | None = None
 ) -> None:
     """IPython's handler for these two kinds of exception; what is no open gap gets its ordinary traceback."""
     missing = _open_exercise(error, trace)
     if missing is None:
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        gone = _exercise_named(error)
+        if gone is not None:
+            error = OneLine(f"✘ {gone} is not defined: run the cell that defines it, then this one again.")
+        shell.showtraceback((type(error), error, trace), tb_offset=tb_offset)
         return
     for name in _assigned(_cell_source(shell)):
         _unmade[name] = missing
-    print(f"○ {missing} is not done yet: this cell comes to life as soon as it is.")
+    if isinstance(error, NameError) and not is_gap(shell.user_ns.get(missing)):
+        print(f"○ {error.name} is not made yet: run the cells above this one again, from {missing} on.")
+    else:
+        print(f"○ {missing} is not done yet: this cell comes to life as soon as it is.")
+
+
+def _exercise_named(error: BaseException) -> str | None:
+    """The exercise whose definition is missing altogether."""
+    try:
+        return find((isinstance(error, NameError) and error.name) or "")[1].name
+    except UnknownNameError:
+        return None
 
 
 def _open_exercise(error: BaseException, trace: TracebackType | None) -> str | None:

@@ -215,7 +215,7 @@ def _first_difference(
     for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=False), start=1):
         if distance(exercise, got, want, case, one_sided=True) <= 1:
             continue
-        which = "On a hidden case" if hidden else f"On case {number} of {len(cases)}"
+        which = "On a hidden case" if hidden else f"On case {number} of {len(cases)}{_told(case)}"
         if got.raised:
             return "raised", _raised(got, want, which, hidden)
         if want.raised:
@@ -235,12 +235,31 @@ def _first_difference(
     return "different", "The recording differs from the answer sheet."
 
 
+def _told(case: Case) -> str:
+    """The arguments of a case that are told in a word, to know it by: " (target = 3)"."""
+    short = {
+        name: value
+        for name, value in case.items()
+        if value is None
+        or isinstance(value, bool | int | float)
+        or (isinstance(value, str) and len(value) < 20)
+    }
+    told = ", ".join(f"{name} = {value!r}" for name, value in short.items())
+    return f" ({told})" if told and len(told) < 60 else ""
+
+
+_MISCALLED = ("positional argument", "takes no arguments", "unexpected keyword argument")
+"""What Python says when a call does not fit the function's signature."""
+
+
 def _raised(got: Outcome, want: Outcome, which: str, hidden: bool) -> str:
     where = f" in your line {got.line} ({got.text})" if got.text and got.line else ""
     if got.raised == "MemoryError":
         return f"{which} it wanted more memory than it may have{where}."
     said = "" if hidden or not got.message else f": {got.message}"
     asked = f" The docstring asks for a {want.raised} here." if want.raised else ""
+    if got.raised == "TypeError" and not got.text and any(words in got.message for words in _MISCALLED):
+        asked = " Its arguments should be those of the release."
     return f"{which} it stopped with {got.raised}{where}{said}.{asked}".replace("..", ".")
 
 
@@ -257,21 +276,23 @@ def _difference_of(
     expected = want.values[name]
     rule = exercise.rule(name)
     if name not in got.values:
-        returned = ", ".join(f"{_called(key)}: {_described(value)}" for key, value in got.values.items())
-        back = "" if hidden else f" What came back: {returned or 'nothing'}."
-        return "type", f"{which} {_called(name)} is missing.{back}"
+        surplus = {key: value for key, value in got.values.items() if key not in want.values}
+        returned = ", ".join(f"{_called(key)}: {_described(value)}" for key, value in surplus.items())
+        back = "" if hidden else f": {returned or 'nothing'}"
+        if name == "" and surplus:
+            return "type", f"{which} the result should be one tensor, but it is a collection{back}."
+        return "type", f"{which} {_called(name)} is missing; what came back instead{back}."
     if rule is None:
         return None
     mine = got.values[name]
     if isinstance(expected, Tensor) and isinstance(mine, str):
-        forgot = " Is a return statement missing?" if mine == "<NoneType>" else ""
         but = "" if hidden else f", but it is {_described(mine)}"
-        return "type", f"{which} {_called(name)} should be a tensor{but}.{forgot}"
+        return "type", f"{which} {_called(name)} should be a tensor{but}.{_forgot(mine)}"
     if isinstance(expected, str) or isinstance(mine, str):
         if mine == expected:
             return None
         shown = "" if hidden else f": {_described(mine)} instead of {_described(expected)}"
-        return "different", f"{which} {_called(name)} differs{shown}."
+        return "different", f"{which} {_called(name)} differs{shown}.{_forgot(mine)}"
     if mine.is_complex() or mine.dtype not in _REAL:
         return "dtype", f"{which} {_called(name)} holds {_bare(mine)} numbers; real ones are asked for."
     if mine.shape != expected.shape:
@@ -298,6 +319,11 @@ def _difference_of(
     return "different", f"{which} {_called(name)} differs{_where(mine, expected, answers.axes.get(name, ''))}"
 
 
+def _forgot(value: Tensor | str) -> str:
+    nothing = isinstance(value, str) and value == "<NoneType>"
+    return " Is a return statement missing?" if nothing else ""
+
+
 def _described(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
@@ -313,20 +339,14 @@ def _described(value: Any) -> str:
 def _where(mine: Tensor, expected: Tensor, axes: str) -> str:
     """Where the first clear difference is, and how large the largest one."""
     gap = (mine.double() - expected.double()).abs()
-    gap = torch.nan_to_num(gap, nan=float("inf"))
+    gap = torch.nan_to_num(gap, nan=float("inf"), posinf=float("inf"))
     limit = 1e-4 * expected.double().abs() + 1e-5 * float(expected.double().abs().max().clamp_min(1e-30))
     wrong = gap > limit
     count = int(wrong.sum())
     if not count:
         return "."
     place = [int(i) for i in wrong.nonzero()[0]]
-    names = axes.split()
-    if not place:
-        at = ""
-    elif len(names) == len(place):
-        at = " first at " + ", ".join(f"{axis.lstrip('*')} {i}" for axis, i in zip(names, place, strict=True))
-    else:
-        at = f" first at {place}"
+    at = f" first at {_place(place, axes.split())}" if place else ""
     got, want = float(mine[tuple(place)]), float(expected[tuple(place)])
     largest = (
         f" {count} of {mine.numel()} numbers differ, the largest by {float(gap.max()):.4g}."
@@ -334,3 +354,17 @@ def _where(mine: Tensor, expected: Tensor, axes: str) -> str:
         else ""
     )
     return f"{at}: {got:.6g} instead of {want:.6g}.{largest}"
+
+
+def _place(place: list[int], names: list[str]) -> str:
+    """An index with the names of its axes; one name with a star may stand for several: "batch 0, features [0, 2]"."""
+    starred = [name.startswith("*") for name in names]
+    more = len(place) - len(names)
+    if not names or sum(starred) > 1 or more < -sum(starred) or (more and not any(starred)):
+        return str(place)
+    parts = []
+    for name, star in zip(names, starred, strict=True):
+        here, place = place[: 1 + more * star], place[1 + more * star :]
+        if here:
+            parts.append(f"{name.lstrip('*')} {here[0] if len(here) == 1 else here}")
+    return ", ".join(parts)

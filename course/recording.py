@@ -106,7 +106,7 @@ def record_case(fn: Callable[..., Any], exercise: Exercise, case: Case) -> Outco
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a student's SystemExit is a wrong answer, not the end of the recording
-        file, line, function, text = _own_line(error.__traceback__)
+        file, line, function, text = own_line(error.__traceback__)
         message = str(error).strip().splitlines()
         return Outcome(
             raised="MemoryError" if "can't allocate memory" in str(error) else type(error).__name__,
@@ -130,7 +130,7 @@ def _plain(value: Tensor | str) -> Tensor | str:
         return plain.as_subclass(Tensor).resolve_conj().resolve_neg().cpu().contiguous()
 
 
-def _own_line(trace: TracebackType | None) -> tuple[str, int, str, str]:
+def own_line(trace: TracebackType | None) -> tuple[str, int, str, str]:
     """The innermost frame that the reader wrote: neither this package nor an installed library."""
     frames = [(frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in _walk(trace)]
     installed = (_OURS, sys.prefix, sys.base_prefix, "<frozen", "<string>", "<__array_function__")

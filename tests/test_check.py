@@ -1,5 +1,6 @@
 """check, hint and progress, as a student meets them in a notebook."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from course import archive
+from course import archive, gaps
 from course.sheets import sheet_name
 from solutions.classroom.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
 from solutions.classroom.reference import home_of
@@ -69,12 +70,25 @@ def test_a_function_under_another_name_is_known_by_the_name_it_is_bound_to(shell
     assert "input_gradient" in _said(shell, "check(input_gradient)")
 
 
-@pytest.mark.parametrize("cell", ["check(print)", "check(3)", "check(lambda x: x)", "check(input_gradiant)"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "check(print)",
+        "check(3)",
+        "check('input_gradient')",
+        "check(lambda x: x)",
+        "check(input_gradiant)",
+        "hint(3)",
+        "progress('nonsense')",
+        "progress(99)",
+    ],
+)
 def test_checking_what_is_no_exercise_is_said_kindly(shell: InteractiveShell, cell: str) -> None:
     shell.run_cell("def input_gradiant(): pass")
     said = _said(shell, cell)
     assert said.startswith("✘")
     assert "Traceback" not in said
+    assert "Did you mean" not in said or "gradiant" in cell
     if "gradiant" in cell:
         assert "Did you mean 'input_gradient'?" in said
 
@@ -90,8 +104,54 @@ def test_cells_behind_an_open_gap_say_what_is_missing(shell: InteractiveShell) -
     shell.run_cell(GAP)
     assert "○ input_gradient is not done yet" in _said(shell, "picture = input_gradient(None, None, None)")
     assert "○ input_gradient is not done yet" in _said(shell, "print(picture.shape)")
+    shell.run_cell("def input_gradient(model, x, target):\n    return x")
+    assert "picture is not made yet: run the cells above" in _said(shell, "print(picture.shape)")
     assert "NameError" in _said(shell, "print(really_unknown)")
     assert "NotImplementedError" in _said(shell, "raise NotImplementedError('somebody else')")
+
+
+def test_a_missing_definition_is_an_error_of_one_line(shell: InteractiveShell) -> None:
+    shell.run_cell("if 'saliency' in globals(): del saliency")
+    with capture_output() as seen:
+        result = shell.run_cell("check(saliency)")
+    assert result.error_in_exec is not None
+    assert (
+        seen.stdout.strip() == "✘ saliency is not defined: run the cell that defines it, then this one again."
+    )
+
+
+def test_a_gap_that_was_left_below_the_code_is_pointed_at(shell: InteractiveShell) -> None:
+    shell.run_cell("def input_gradient(model, x, target):\n    y = x.abs()\n    raise NotImplementedError()")
+    assert "`raise NotImplementedError()` is still there" in _said(shell, "check(input_gradient)")
+
+
+def test_a_flood_of_prints_does_not_bury_the_verdict(shell: InteractiveShell) -> None:
+    shell.run_cell("def input_gradient(model, x, target):\n    print('hello ' * 10_000)\n    return x")
+    said = _said(shell, "check(input_gradient)")
+    assert said.startswith("hello hello")
+    assert len(said) < 3_000
+    assert "it prints more than is shown" in said
+    assert "✘ input_gradient" in said
+
+
+def test_an_interrupted_check_says_where_it_was(shell: InteractiveShell) -> None:
+    shell.run_cell("def input_gradient(model, x, target):\n    raise KeyboardInterrupt  # here\n")
+    said = _said(shell, "check(input_gradient)")
+    assert said.strip() == "✘ input_gradient: interrupted in your line 2 (raise KeyboardInterrupt  # here)."
+
+
+def test_progress_knows_chapters_by_number_and_name(shell: InteractiveShell) -> None:
+    assert _said(shell, "progress(1)") == _said(shell, "progress('linear_models')")
+    assert "1 point " in _said(shell, "progress(1)")
+
+
+def test_long_sentences_are_broken_between_words_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "one-word (x[0],  y) " * 20
+    assert gaps.lines(sentence) == [sentence]
+    monkeypatch.setattr("course.show.in_notebook", lambda: True)
+    broken = gaps.lines(sentence)
+    assert max(map(len, broken)) <= gaps.WIDTH
+    assert " ".join(broken).split() == sentence.split()
 
 
 def test_a_missing_or_damaged_sheet_says_what_to_do(
@@ -115,3 +175,21 @@ def test_course_never_imports_solutions() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("contrast", "lambda x: model(x)", "TypeError: a function of x should come back, not a NoneType"),
+        ("smooth_grad", "x.abs()", "None instead of .* Is a return statement missing?"),
+        ("smooth_grad", "return x.sum(1)", "value shape differs: '(2,)' instead of '(2, 6000)'"),
+    ],
+)
+def test_what_comes_back_from_an_observed_exercise_is_described(
+    shell: InteractiveShell, name: str, body: str, said: str
+) -> None:
+    arguments = (
+        "model, target, other" if name == "contrast" else "model, x, target, sigma, samples, generator"
+    )
+    shell.run_cell(f"def {name}({arguments}):\n    {body}")
+    assert re.search(said.replace("(", r"\(").replace(")", r"\)"), _said(shell, f"check({name})"))

@@ -89,10 +89,10 @@ class _AlwaysEqual(Tensor):
         (forgets_the_scale, "misconception", "You wrote forgets_the_scale."),
         (raises_key_error, "misconception", "You wrote raises_key_error."),
         (lambda x, scale: 1 / 0, "raised", "ZeroDivisionError"),
-        (lambda x: x, "raised", "TypeError"),
+        (lambda x: x, "raised", "TypeError: .* Its arguments should be those of the release"),
         (lambda x, scale: None, "type", "return statement"),
         (lambda x, scale: "tensor", "type", "should be a tensor"),
-        (lambda x, scale: (x, x), "type", "value 0"),
+        (lambda x, scale: (x, x), "type", "one tensor, but it is a collection: value 0: a tensor"),
         (
             lambda x, scale: (scale * x).sum(0),
             "shape",
@@ -107,7 +107,7 @@ class _AlwaysEqual(Tensor):
         ),
         (lambda x, scale: (scale * x + 1).as_subclass(_AlwaysEqual), "different", "differ"),
         (lambda x, scale: np.array([object()]), "type", "ndarray"),
-        (lambda x, scale: torch.full((3, 4), float("inf")), "different", "inf"),
+        (lambda x, scale: torch.full((3, 4), float("inf")), "different", "inf instead .* the largest by inf"),
         (lambda x, scale: torch.zeros(1).expand(9_000_000), "type", "9,000,000 elements"),
     ],
 )
@@ -134,6 +134,32 @@ def test_a_hidden_verdict_says_nothing_of_inputs_or_expected_values() -> None:
             f"{number:.2f}" in message for number in ANSWERS.inputs[0][0]["x"].flatten().tolist()
         ), message
         assert "case 1" not in message
+
+
+def test_a_case_is_known_by_its_short_arguments() -> None:
+    assert _verdict(lambda x, scale: x + 1).message.startswith(
+        "On case 1 of 2 (scale = 2.0) the result differs"
+    )
+    assert "scale" not in _verdict(lambda x, scale: x + 1, hidden=True).message
+
+
+@pytest.mark.parametrize(
+    ("axes", "told"),
+    [
+        ("batch inputs", "first at batch 0, inputs 1:"),
+        ("batch *features", "first at batch 0, features 1:"),
+        ("*batch", r"first at batch \[0, 1\]:"),
+        ("*batch d more", "first at d 0, more 1:"),
+        ("*a *b", r"first at \[0, 1\]:"),
+        ("", r"first at \[0, 1\]:"),
+    ],
+)
+def test_the_first_difference_is_at_axes_with_names(axes: str, told: str) -> None:
+    import re
+
+    sheet = Answers.of(ANSWERS.tree() | {"axes": {"": axes}})
+    mine = record(lambda x, scale: scale * x + torch.tensor([0, 1.0, 0, 0]), EXERCISE, SEEDS, ANSWERS.inputs)
+    assert re.search(told, compare(EXERCISE, mine, sheet).message)
 
 
 def test_the_line_of_the_student_s_own_code_is_shown() -> None:

@@ -69,5 +69,5 @@ def find(name: str) -> tuple[str, Exercise]:
 
 
 def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(known)}."
