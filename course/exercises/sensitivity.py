@@ -46,6 +46,13 @@ def _explained(seed: int) -> list[Case]:
     return cases
 
 
+def _met_in_training(seed: int) -> list[Case]:
+    """The same; the second model comes in training mode."""
+    cases = _explained(seed)
+    cases[1]["model"].train()
+    return cases
+
+
 def _way(seed: int) -> list[Case]:
     """From zero, from an image, and from a number, with few steps so that the rule for the points matters."""
     rng = np.random.default_rng(seed)
@@ -65,10 +72,15 @@ def _pair(seed: int) -> list[Case]:
 
 
 def _noise(seed: int) -> list[Case]:
-    x = torch.tensor([0.0, 0.5, -1.0]).repeat_interleave(2000).repeat(2, 1)
-    x[1] *= -1
-    generator = torch.Generator().manual_seed(seed)
-    return [{"model": Curved(), "x": x, "target": 1, "sigma": 0.5, "samples": 100, "generator": generator}]
+    """A given class; and the predicted one, where the first image's disturbed copies are taken for the other class."""
+    more: list[Case] = [{"third": -1.0, "target": 1}, {"third": -0.15, "target": None}]
+    cases = []
+    for each in more:
+        x = torch.tensor([0.0, 0.5, each["third"]]).repeat_interleave(2000).repeat(2, 1)
+        x[1] *= -1
+        fixed = {"sigma": 0.5, "samples": 100, "generator": torch.Generator().manual_seed(seed)}
+        cases.append({"model": Curved(), "x": x, "target": each["target"]} | fixed)
+    return cases
 
 
 def _deleted(seed: int) -> list[Case]:
@@ -84,12 +96,13 @@ def _deleted(seed: int) -> list[Case]:
 
 def _explain(fn: Callable[..., Any], case: Case) -> Values:
     """The relevance, and what the explanation leaves behind on the model."""
-    values = flatten(fn(*case.values()))
     model = case["model"]
+    before = [part.training for part in model.modules()]
+    values = flatten(fn(*case.values()))
     traces = {
         "gradients in its weights": any(weight.grad is not None for weight in model.parameters()),
         "hooks": any(part._forward_hooks or part._backward_hooks for part in model.modules()),
-        "training mode": any(part.training for part in model.modules()),
+        "another mode": before != [part.training for part in model.modules()],
         "frozen weights": not all(weight.requires_grad for weight in model.parameters()),
     }
     return values | {
@@ -100,7 +113,10 @@ def _explain(fn: Callable[..., Any], case: Case) -> Values:
 def _compared(fn: Callable[..., Any], case: Case) -> Values:
     """The scores of the model that comes back, on a batch, and their slope."""
     x = torch.linspace(-1, 1, 60).view(3, 1, 5, 4).sin().requires_grad_()
-    scores = fn(*case.values())(x)
+    model = fn(*case.values())
+    if not callable(model):
+        raise TypeError(f"a function of x should come back, not a {type(model).__name__}")
+    scores = model(x)
     slope = torch.autograd.grad(scores.sum(), x)[0]
     return {"": scores, "slope": slope}
 
@@ -108,8 +124,10 @@ def _compared(fn: Callable[..., Any], case: Case) -> Values:
 def _averaged(fn: Callable[..., Any], case: Case) -> Values:
     """Mean and spread over the 2,000 features that are alike, with their standard errors; and whether it repeats."""
     state = case["generator"].get_state()
-    relevance = fn(*case.values())
-    again = fn(*(case | {"generator": torch.Generator().set_state(state)}).values())
+    relevance = flatten(fn(*case.values())).get("", "no tensor")
+    if not isinstance(relevance, Tensor) or relevance.shape != case["x"].shape:
+        return {"shape": str(tuple(relevance.shape)) if isinstance(relevance, Tensor) else relevance}
+    again = flatten(fn(*(case | {"generator": torch.Generator().set_state(state)}).values()))[""]
     alike = relevance.detach().double().view(2, 3, -1)
     root, spread = alike.shape[-1] ** 0.5, alike.std(dim=-1)
     return {
@@ -118,14 +136,16 @@ def _averaged(fn: Callable[..., Any], case: Case) -> Values:
         "mean error": spread / root,
         "log spread": spread.log(),
         "log spread error": torch.full_like(spread, 1 / root),
-        "the same generator": "gives the same" if again.equal(relevance) else "gives something else",
+        "the same generator": "gives the same"
+        if isinstance(again, Tensor) and relevance.equal(again)
+        else "gives something else",
     }
 
 
 EXERCISES = [
     Exercise(
         "input_gradient",
-        cases=_explained,
+        cases=_met_in_training,
         observe=_explain,
         points=3,
         minutes=12,

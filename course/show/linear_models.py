@@ -55,8 +55,8 @@ def course_map() -> None:
             first = i + 0.5 - 0.085 * (len(chapters) - 1)
             for k, (number, name) in enumerate(chapters):
                 place = first + 0.17 * k
-                axis.text(j + 0.17, place, str(number), ha="right", va="center", fontsize=10.5)
-                axis.text(j + 0.21, place, name, va="center", fontsize=10.5)
+                axis.text(j + 0.15, place, str(number), ha="right", va="center", fontsize=10.5)
+                axis.text(j + 0.18, place, name, va="center", fontsize=10.5)
     for i, question in enumerate(ROWS.values()):
         axis.text(-0.06, i + 0.5, question, ha="right", va="center", fontsize=11, weight="bold")
     show(fig, "Map of the course. " + _map_in_words())

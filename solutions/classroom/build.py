@@ -25,6 +25,10 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 GRADED_TAG = "raises-exception"
 DEMO_TAG = "demo"
 SET_UP = "set-up"
+SET_UP_WORDS = """\
+# Run this cell first, and again whenever the kernel has been restarted. Then, for every exercise: write your code,
+# run its cell, run the cell check(…) below it. hint(…) helps when you are stuck; progress() shows how far you are.
+"""
 ANSWER = "*Your answer here: double-click to write.*"
 STUB = ("# Your code here.", "raise NotImplementedError()")
 
@@ -103,7 +107,7 @@ def _set_up(chapter: str, text: list[Cell]) -> NotebookNode:
         origin, _, what = line.removeprefix("from ").partition(" import ")
         named.setdefault(origin, set()).add(what)
     froms = [f"from {origin} import {', '.join(sorted(what))}" for origin, what in sorted(named.items())]
-    lines = [*plain, *froms, "", "from course.check import check, hint, progress"]
+    lines = [SET_UP_WORDS, *plain, *froms, "", "from course.check import check, hint, progress"]
     return _locked("\n".join(lines).strip(), SET_UP)
 
 

@@ -15,6 +15,12 @@ def multiplies_without_adding(x: Tensor, w: Tensor) -> Tensor:
     return x * w
 
 
+def adds_everything_up(x: Tensor, w: Tensor) -> Tensor:
+    """Added up over the features and over the examples too: one number for all. Every example should have a score of its
+    own: along which axis do you add?"""
+    return (x * w).sum()
+
+
 def classes_before_examples(x: Tensor, w: Tensor) -> Tensor:
     """The numbers are right but lie on their side: each row should be an example and each column a class, as in x."""
     return (x @ w).t()
@@ -33,6 +39,16 @@ def averages_the_errors(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tens
     """The errors were averaged over the examples. The formula has a plain Σ: with a mean, the same penalty would
     weigh n times as much."""
     return ((x @ w - y) ** 2).mean() + penalty * (w**2).sum()
+
+
+def halves_the_cost(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """There is a ½ before the squares. Many textbooks write it to spare a 2 in the gradient; this cost goes without."""
+    return ((x @ w - y) ** 2).sum() / 2 + penalty / 2 * (w**2).sum()
+
+
+def forgets_to_charge(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """These are the squared errors alone. The cost has a second term, so that large weights must be worth their price."""
+    return ((x @ w - y) ** 2).sum()
 
 
 def penalizes_the_unsquared_norm(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
@@ -109,6 +125,18 @@ def divides_by_n_minus_one(x: Tensor) -> Tensor:
     return (x - x.mean(dim=0)) / deviation.where(deviation > 0, 1)
 
 
+def leaves_it_to_torch_std(x: Tensor) -> Tensor:
+    """Two small things: torch.std divides by n − 1 unless told otherwise, the formula here by n; and a column that never
+    changes became 0/0."""
+    return (x - x.mean(dim=0)) / x.std(dim=0)
+
+
+def standardizes_the_whole_table(x: Tensor) -> Tensor:
+    """One mean and one deviation for the whole table: years and mg/dl were averaged together. Each column has a scale of
+    its own."""
+    return (x - x.mean()) / x.std()
+
+
 def standardizes_each_example(x: Tensor) -> Tensor:
     """Means and deviations were taken along each row, so an example's age was averaged with its blood pressure. The
     scale belongs to a feature: to a column."""
@@ -147,6 +175,12 @@ def leaves_the_penalty_flat(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> 
     """This is the gradient of the squared error alone. The penalty has a slope as well, and pulls every weight towards
     zero."""
     return 2 * x.T @ (x @ w - y)
+
+
+def forgets_the_two_of_the_penalty(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """The error's part is right, the penalty's is half: it is a square too, so its derivative brings a factor down as
+    well."""
+    return 2 * x.T @ (x @ w - y) + penalty * w
 
 
 def points_downhill(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
@@ -249,6 +283,11 @@ def walks_to_the_wrong_class(w: Tensor, x: Tensor, labels: Tensor, penalty: floa
     return 2 * penalty * w - _softmax_step((x @ w).softmax(1), w, x, labels, penalty)
 
 
+def leaves_the_penalty_out(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
+    """This is the gradient of −log p alone. The cost has a second term, and w stands in it too."""
+    return _softmax_step((x @ w).softmax(1), w, x, labels, 0.0)
+
+
 def doubles_the_penalty(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
     """The penalty's part is twice too large: this cost has penalty/2 before ‖w‖², to spare you that 2."""
     return _softmax_step((x @ w).softmax(1), w, x, labels, 2 * penalty)
@@ -335,9 +374,16 @@ def softmax_gradient_by_autograd(w: Tensor, x: Tensor, labels: Tensor, penalty: 
 
 
 MISCONCEPTIONS = {
-    "linear_scores": [multiplies_without_adding, classes_before_examples, averages_the_features],
+    "linear_scores": [
+        multiplies_without_adding,
+        adds_everything_up,
+        classes_before_examples,
+        averages_the_features,
+    ],
     "regularized_cost": [
         averages_the_errors,
+        halves_the_cost,
+        forgets_to_charge,
         penalizes_the_unsquared_norm,
         penalizes_absolute_weights,
         squares_the_summed_error,
@@ -351,12 +397,20 @@ MISCONCEPTIONS = {
     "feature_relevance": [keeps_the_sign, squares_the_weights, divides_by_the_largest],
     "standardize": [
         divides_by_n_minus_one,
+        leaves_it_to_torch_std,
+        standardizes_the_whole_table,
         standardizes_each_example,
         divides_by_the_variance,
         forgets_constant_columns,
         squeezes_between_zero_and_one,
     ],
-    "cost_gradient": [forgets_the_two, leaves_the_penalty_flat, points_downhill, averages_over_the_examples],
+    "cost_gradient": [
+        forgets_the_two,
+        forgets_the_two_of_the_penalty,
+        leaves_the_penalty_flat,
+        points_downhill,
+        averages_over_the_examples,
+    ],
     "soft_threshold": [cuts_off_without_shrinking, loses_the_sign, walks_through_zero, clips_large_weights],
     "fit_lasso": [
         minimizes_the_whole_error,
@@ -369,6 +423,7 @@ MISCONCEPTIONS = {
         uses_the_winner_alone,
         adds_over_the_examples,
         walks_to_the_wrong_class,
+        leaves_the_penalty_out,
         doubles_the_penalty,
     ],
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +31,12 @@ def explains_the_probability(model: nn.Module, x: Tensor, target: Target = None)
     return _slope(lambda f: target_score(f.softmax(1), target).sum(), model, x)
 
 
+def explains_the_log_probability(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """A log-softmax came between, as in a training loss: it mixes all the other classes in. The score, before it, is
+    asked for."""
+    return _slope(lambda f: target_score(f.log_softmax(1), target).sum(), model, x)
+
+
 def averages_over_the_batch(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """All values are too small, by the number of rows: the slope of the mean over the batch. A row's explanation must
     not depend on how many others are explained with it."""
@@ -39,6 +46,25 @@ def averages_over_the_batch(model: nn.Module, x: Tensor, target: Target = None) 
 def always_explains_the_winner(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """Whatever target says, this explains the class that the model predicts. Try asking why a 4 is a 9."""
     return _slope(lambda f: f.max(1).values.sum(), model, x)
+
+
+def takes_all_targets_for_every_row(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """f[:, target] takes, with one class per row, the columns of all these classes for every row, and with None every
+    column. Each row should be asked for its own class alone."""
+    return _slope(lambda f: f[:, target].sum(), model, x)
+
+
+def returns_the_tuple(model: nn.Module, x: Tensor, target: Target = None) -> tuple[Tensor]:
+    """A tuple came back, with the right gradient inside: autograd.grad has one entry for every tensor that you ask about,
+    also when that is only one."""
+    return (input_gradient(model, x, target),)
+
+
+def leaves_evaluation_mode_on(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """The relevance is right, but one model came in training mode and went home in evaluation mode: whoever trains on will
+    do so without dropout, and wonder. The docstring says in which mode it comes back."""
+    model.eval()
+    return input_gradient(model, x, target)
 
 
 def _slope(number: Callable[[Tensor], Tensor], model: Model, x: Tensor) -> Tensor:
@@ -137,6 +163,7 @@ def draws_noise_once(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
     """All samples got the same noise, so nothing is averaged out: every sample needs a draw of its own."""
+    target = _at(model, x, target)
     return input_gradient(model, x + sigma * torch.randn(x.shape, generator=generator), target)
 
 
@@ -163,13 +190,32 @@ def takes_sigma_for_the_variance(
     return _smooth(model, x, target, sigma**0.5, samples, generator)
 
 
+def draws_uniform_noise(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """The noise is uniform between 0 and sigma: it makes every pixel darker, none lighter. Normal noise goes both ways:
+    look at the name of the function that draws."""
+    target = _at(model, x, target)
+    draws = [x + sigma * torch.rand(x.shape, generator=generator) for _ in range(samples)]
+    return torch.stack([input_gradient(model, draw, target) for draw in draws]).mean(0)
+
+
+def chooses_a_class_for_every_copy(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """With target None, every disturbed copy explained the class that wins there, so different questions were averaged.
+    Decide once, at x itself."""
+    draws = [x + sigma * torch.randn(x.shape, generator=generator) for _ in range(samples)]
+    return torch.stack([input_gradient(model, draw, target) for draw in draws]).mean(0)
+
+
 def averages_the_noise_first(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
     """Here the disturbed images were averaged, and one gradient taken: the noise is gone before the model has seen it.
     First the gradients, then the mean."""
     noise = torch.randn((samples, *x.shape), generator=generator).mean(0)
-    return input_gradient(model, x + sigma * noise, target)
+    return input_gradient(model, x + sigma * noise, _at(model, x, target))
 
 
 def ignores_the_generator(
@@ -192,8 +238,14 @@ def _smooth(
     generator: torch.Generator | None,
     change: Callable[[Tensor], Tensor] = lambda gradient: gradient,
 ) -> Tensor:
+    target = _at(model, x, target)
     draws = [x + sigma * torch.randn(x.shape, generator=generator) for _ in range(samples)]
     return torch.stack([change(input_gradient(model, draw, target)) for draw in draws]).mean(0)
+
+
+def _at(model: Model, x: Tensor, target: Target) -> Target:
+    """The class that wins at x itself, where none is given."""
+    return model(x).argmax(1) if target is None else target
 
 
 # --- integrated_gradients
@@ -252,7 +304,7 @@ def _middles(steps: int) -> list[float]:
 
 
 def _along(model: Model, x: Tensor, target: Target, baseline: Tensor | float, alphas: list[float]) -> Tensor:
-    target = model(x).argmax(1) if target is None else target
+    target = _at(model, x, target)
     points = [baseline + alpha * (x - baseline) for alpha in alphas]
     return torch.stack([input_gradient(model, point, target) for point in points]).mean(0)
 
@@ -383,13 +435,15 @@ def all_noise_at_once(
     """One big batch: other draws than one sample after the other, and just as right."""
     noise = sigma * torch.randn((*x.shape, samples), generator=generator)
     many = (x.unsqueeze(-1) + noise).movedim(-1, 0).flatten(0, 1)
-    return input_gradient(model, many, target).unflatten(0, (samples, len(x))).mean(0)
+    wanted = torch.as_tensor(_at(model, x, target)).expand(len(x)).repeat(samples)
+    return input_gradient(model, many, wanted).unflatten(0, (samples, len(x))).mean(0)
 
 
 def normal_noise(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
     """With torch.normal, and a running mean."""
+    target = _at(model, x, target)
     mean = torch.zeros_like(x)
     for s in range(samples):
         noisy = torch.normal(x, sigma, generator=generator)
@@ -397,12 +451,21 @@ def normal_noise(
     return mean
 
 
+def noise_in_numpy(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> np.ndarray:
+    """Draws of its own, from a NumPy generator that the given one has seeded; and an array comes back."""
+    rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    target = _at(model, x, target)
+    noisy = [x + torch.from_numpy(rng.normal(0, sigma, x.shape)).float() for _ in range(samples)]
+    return np.mean([input_gradient(model, each, target).numpy() for each in noisy], axis=0)
+
+
 def all_points_at_once(
     model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
 ) -> Tensor:
     """All points of the way as one batch."""
-    target = model(x).argmax(1) if target is None else target
-    wanted = torch.as_tensor(target).expand(len(x)).repeat(steps)
+    wanted = torch.as_tensor(_at(model, x, target)).expand(len(x)).repeat(steps)
     alpha = ((torch.arange(steps) + 0.5) / steps).view(-1, *[1] * x.ndim)
     points = (baseline + alpha * (x - baseline)).flatten(0, 1)
     gradients = input_gradient(model, points, wanted).unflatten(0, (steps, len(x)))
@@ -428,8 +491,12 @@ MISCONCEPTIONS = {
         leaves_gradients_in_the_weights,
         explains_all_classes_at_once,
         explains_the_probability,
+        explains_the_log_probability,
         averages_over_the_batch,
         always_explains_the_winner,
+        takes_all_targets_for_every_row,
+        returns_the_tuple,
+        leaves_evaluation_mode_on,
     ],
     "saliency": [saliency_with_sign, saliency_squared, saliency_up_to_one],
     "sensitivity": [sensitivity_without_square, sensitivity_times_input, sensitivity_as_one_number],
@@ -440,7 +507,9 @@ MISCONCEPTIONS = {
         adds_without_dividing,
         averages_sizes,
         takes_sigma_for_the_variance,
+        draws_uniform_noise,
         averages_the_noise_first,
+        chooses_a_class_for_every_copy,
         ignores_the_generator,
     ],
     "integrated_gradients": [
@@ -466,7 +535,7 @@ ALTERNATIVES = {
     "sensitivity": [sensitivity_as_product],
     "gradient_times_input": [product_by_einsum],
     "contrast": [contrast_as_module, contrast_by_product],
-    "smooth_grad": [all_noise_at_once, normal_noise],
+    "smooth_grad": [all_noise_at_once, normal_noise, noise_in_numpy],
     "integrated_gradients": [all_points_at_once],
     "deletion_curve": [deletion_by_loops],
 }
