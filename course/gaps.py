@@ -47,18 +47,28 @@ def _explain(
 ) -> None:
     """IPython's handler for these two kinds of exception; what is no open gap gets its ordinary traceback."""
     missing = _open_exercise(error, trace)
-    if missing is None:
-        gone = _exercise_named(error)
-        if gone is not None:
-            error = OneLine(f"✘ {gone} is not defined: run the cell that defines it, then this one again.")
-        shell.showtraceback((type(error), error, trace), tb_offset=tb_offset)
+    if missing is not None:
+        for name in _assigned(_cell_source(shell)):
+            _unmade[name] = missing
+        print(_told(error, missing))
         return
-    for name in _assigned(_cell_source(shell)):
-        _unmade[name] = missing
-    if isinstance(error, NameError) and not is_gap(shell.user_ns.get(missing)):
-        print(f"○ {error.name} is not made yet: run the cells above this one again, from {missing} on.")
-    else:
-        print(f"○ {missing} is not done yet: this cell comes to life as soon as it is.")
+    gone = _exercise_named(error)
+    if gone is not None:
+        error = OneLine(f"✘ {gone} is not defined: run the cell that defines it, then this one again.")
+    shell.showtraceback((type(error), error, trace), tb_offset=tb_offset)
+
+
+def told(error: NotImplementedError | NameError) -> str | None:
+    """What a person should hear of an error that an open gap has caused; None for any other error."""
+    missing = _open_exercise(error, error.__traceback__)
+    return None if missing is None else _told(error, missing)
+
+
+def _told(error: BaseException, missing: str) -> str:
+    shell = getattr(builtins, "get_ipython", lambda: None)()
+    if shell is not None and missing in shell.user_ns and not is_gap(shell.user_ns[missing]):
+        return f"○ This cell still waits for {missing}: run the cells above it again, from {missing} on."
+    return f"○ {missing} is not done yet: this cell comes to life as soon as it is."
 
 
 def _exercise_named(error: BaseException) -> str | None:

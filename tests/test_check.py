@@ -104,8 +104,12 @@ def test_cells_behind_an_open_gap_say_what_is_missing(shell: InteractiveShell) -
     shell.run_cell(GAP)
     assert "○ input_gradient is not done yet" in _said(shell, "picture = input_gradient(None, None, None)")
     assert "○ input_gradient is not done yet" in _said(shell, "print(picture.shape)")
+    caught = "try:\n    {}\nexcept (NameError, NotImplementedError) as error:\n    print(gaps.told(error))"
+    for cell in ("picture", "input_gradient(None, None, None)"):
+        assert "○ input_gradient is not done yet" in _said(shell, caught.format(cell))
+    assert _said(shell, caught.format("really_unknown")).strip() == "None"
     shell.run_cell("def input_gradient(model, x, target):\n    return x")
-    assert "picture is not made yet: run the cells above" in _said(shell, "print(picture.shape)")
+    assert "still waits for input_gradient: run the cells above" in _said(shell, "print(picture.shape)")
     assert "NameError" in _said(shell, "print(really_unknown)")
     assert "NotImplementedError" in _said(shell, "raise NotImplementedError('somebody else')")
 
@@ -191,5 +195,6 @@ def test_what_comes_back_from_an_observed_exercise_is_described(
     arguments = (
         "model, target, other" if name == "contrast" else "model, x, target, sigma, samples, generator"
     )
+    shell.run_cell(f"from {home_of()['input_gradient']} import input_gradient")
     shell.run_cell(f"def {name}({arguments}):\n    {body}")
     assert re.search(said.replace("(", r"\(").replace(")", r"\)"), _said(shell, f"check({name})"))

@@ -293,6 +293,10 @@ print(f"gradient × input: {missing.mean():.3f}")
 # Any image, any class, any method. Try a class that the image does *not* belong to.
 
 # %% tags=["demo"]
+from ipywidgets import Dropdown, IntSlider
+
+from course.show.explore import explore
+
 methods = {
     "saliency": saliency,
     "sensitivity": sensitivity,
@@ -301,11 +305,6 @@ methods = {
     "SmoothGrad": lambda model, x, k: smooth_grad(model, x, k, 0.2, 25, torch.Generator().manual_seed(0)),
     "integrated gradients": lambda model, x, k: integrated_gradients(model, x, k, 0.0, 32),
 }
-
-# %% tags=["demo"]
-from ipywidgets import Dropdown, IntSlider
-
-from course.show.explore import explore
 
 
 def draw(image, target, method):

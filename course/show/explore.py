@@ -1,9 +1,9 @@
 """Widgets: a picture that is drawn again whenever a control is moved."""
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
+from course import gaps
 from course.show import in_notebook
 
 
@@ -21,9 +21,11 @@ def explore(draw: Callable[..., None], **controls: Any) -> None:
     def kindly(**values: Any) -> None:
         try:
             draw(**values)
-        except NotImplementedError as error:
-            missing = traceback.extract_tb(error.__traceback__)[-1].name
-            print(f"○ {missing} is not done yet: finish it, then run this cell again.")
+        except (NotImplementedError, NameError) as error:
+            said = gaps.told(error)
+            if said is None:
+                raise
+            print(said)
 
     knobs = widgets.HBox(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
     display(widgets.VBox([knobs, widgets.interactive_output(kindly, controls)]))
