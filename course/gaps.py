@@ -73,8 +73,10 @@ def _told(error: BaseException, missing: str) -> str:
 
 def _exercise_named(error: BaseException) -> str | None:
     """The exercise whose definition is missing altogether."""
+    if not isinstance(error, NameError):
+        return None
     try:
-        return find((isinstance(error, NameError) and error.name) or "")[1].name
+        return find(error.name or "")[1].name
     except UnknownNameError:
         return None
 

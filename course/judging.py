@@ -277,7 +277,8 @@ def _difference_of(
     rule = exercise.rule(name)
     if name not in got.values:
         surplus = {key: value for key, value in got.values.items() if key not in want.values}
-        returned = ", ".join(f"{_called(key)}: {_described(value)}" for key, value in surplus.items())
+        told = [f"{_called(key)}: {_described(value)}" for key, value in surplus.items()]
+        returned = ", ".join(told if len(told) <= 3 else [*told[:2], f"and {len(told) - 2} more"])
         back = "" if hidden else f": {returned or 'nothing'}"
         if name == "" and surplus:
             return "type", f"{which} the result should be one tensor, but it is a collection{back}."

@@ -92,6 +92,7 @@ class _AlwaysEqual(Tensor):
         (lambda x: x, "raised", "TypeError: .* Its arguments should be those of the release"),
         (lambda x, scale: None, "type", "return statement"),
         (lambda x, scale: "tensor", "type", "should be a tensor"),
+        (lambda x, scale: list(x[0]), "type", r"value 1: a tensor of shape \(\), and 2 more"),
         (lambda x, scale: (x, x), "type", "one tensor, but it is a collection: value 0: a tensor"),
         (
             lambda x, scale: (scale * x).sum(0),

@@ -26,8 +26,9 @@ GRADED_TAG = "raises-exception"
 DEMO_TAG = "demo"
 SET_UP = "set-up"
 SET_UP_WORDS = """\
-# Run this cell first, and again whenever the kernel has been restarted. Then, for every exercise: write your code,
-# run its cell, run the cell check(…) below it. hint(…) helps when you are stuck; progress() shows how far you are.
+# Run this cell first, and again after every restart of the kernel.
+# For each exercise: write your code, run its cell, then the cell check(…) below it.
+# hint(…) helps when you are stuck; progress() shows how far you are.
 """
 ANSWER = "*Your answer here: double-click to write.*"
 STUB = ("# Your code here.", "raise NotImplementedError()")

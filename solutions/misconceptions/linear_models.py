@@ -265,6 +265,13 @@ def softmax_over_the_examples(w: Tensor, x: Tensor, labels: Tensor, penalty: flo
     return _softmax_step((x @ w).softmax(dim=0), w, x, labels, penalty)
 
 
+def softmax_twice(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
+    """Softmax was applied twice: torch's cross_entropy does it itself. It wants the scores, not the probabilities."""
+    w = w.clone().requires_grad_()
+    cost = torch.nn.functional.cross_entropy((x @ w).softmax(1), labels) + penalty / 2 * (w**2).sum()
+    return torch.autograd.grad(cost, w)[0]
+
+
 def uses_the_winner_alone(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
     """Here the winning class counts 1 and the others 0: that is the perceptron's rule. Softmax regression asks how
     probable each class is, not only which one wins."""
@@ -420,6 +427,7 @@ MISCONCEPTIONS = {
     ],
     "softmax_gradient": [
         softmax_over_the_examples,
+        softmax_twice,
         uses_the_winner_alone,
         adds_over_the_examples,
         walks_to_the_wrong_class,
