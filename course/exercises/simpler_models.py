@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from course.exercise import Case, Exercise, Values, equal, flatten, within
 
-TOSSES = 10_000  # per weight, for the stochastic signs
+TOSSES = 40_000  # per weight, for the stochastic signs
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
@@ -38,7 +38,18 @@ def _prune_cases(seed: int) -> list[Case]:
     return [
         {"saliency": _uniform(rng, 4, 7), "fraction": 0.345},  # 9.66 of 28
         {"saliency": _normal(rng, 19) * 30, "fraction": 0.8},  # 15.2 of 19
+        {"saliency": _normal(rng, 4, 6).clamp_min(0), "fraction": 0.25},  # 6 of 24, while about 12 are zero
     ]
+
+
+def _observe_keep(fn: Callable[..., Any], case: Case) -> Values:
+    """The mask, and how many stay. Which ones of equal saliencies go is left open: sort, argsort and topk differ there."""
+    found, saliency = flatten(fn(*case.values())), case["saliency"]
+    keep = found.get("")
+    if not isinstance(keep, Tensor) or keep.shape != saliency.shape:
+        return found
+    tied = (saliency.flatten().unsqueeze(1) == saliency.flatten()).sum(1).view(saliency.shape) > 1
+    return {"": keep.double().masked_fill(tied.to(keep.device), 0), "number that stays": keep.double().sum()}
 
 
 def _hessian_cases(seed: int) -> list[Case]:
@@ -99,11 +110,15 @@ def _upstream(like: Tensor) -> Tensor:
 
 
 def _observe_gradient(fn: Callable[..., Any], case: Case) -> Values:
-    """What comes out, and what arrives at the input when a gradient comes back."""
-    (first,) = case.values()
+    """What comes out, what arrives at the input when a gradient comes back, and whether the input is still itself."""
+    ((name, first),) = case.items()
     x = first.detach().clone().requires_grad_()
-    value = fn(x)
-    return {"value": value.detach(), "gradient": _gradient(value, x, _upstream(x).to(x))}
+    found = flatten(fn(x))
+    value = found.get("")
+    if not isinstance(value, Tensor):
+        return found
+    gradient = _gradient(value, x, _upstream(x).to(x)) if value.shape == x.shape else torch.zeros_like(x)
+    return {"": value.detach(), "gradient": gradient, f"{name} afterwards": x.detach()}
 
 
 def _gradient(value: Tensor, x: Tensor, upstream: Tensor) -> Tensor:
@@ -124,18 +139,33 @@ def _observe_tosses(fn: Callable[..., Any], case: Case) -> Values:
     w, generator = case.values()
     x = w.detach().clone().requires_grad_()
     start = generator.get_state()
-    tosses = fn(x.expand(TOSSES, -1), generator)
+    found = flatten(fn(x.expand(TOSSES, -1), generator), "values that occur")
+    tosses = found.get("values that occur")
+    if not isinstance(tosses, Tensor) or tosses.shape != (TOSSES, len(w)):
+        return found
+    later = fn(x.expand(TOSSES, -1), generator)
     generator.set_state(start)
     again = fn(x.expand(TOSSES, -1), generator)
     values = tosses.detach().double()
     mean = values.mean(0)
+    spread = (1 - mean**2).clamp_min(0).sqrt()
+    centred = values - mean
     return {
         "values that occur": ((values * 1e4).round() / 1e4).unique(),
         "mean of many tosses": mean,
-        "error": ((1 - mean**2).clamp_min(0) / TOSSES).sqrt(),
+        "error": spread / TOSSES**0.5,
+        "two weights together": (centred.T @ centred / TOSSES).fill_diagonal_(0),
+        "together error": torch.outer(spread, spread) / TOSSES**0.5,
         "gradient": _gradient(tosses, x, _upstream(x).to(x)) / TOSSES,
-        "same generator, same signs": torch.tensor(float(torch.equal(tosses.detach(), again.detach()))),
+        "same generator, same signs": _equal(tosses, again),
+        "asked again, the same signs": _equal(tosses, later),
     }
+
+
+def _equal(one: Any, two: Any) -> Tensor:
+    """1 where both hold the same numbers, else 0."""
+    same = torch.equal(torch.as_tensor(one).cpu().double(), torch.as_tensor(two).cpu().double())
+    return torch.tensor(float(same))
 
 
 def _connect_cases(seed: int) -> list[Case]:
@@ -163,6 +193,7 @@ EXERCISES = [
         cases=_prune_cases,
         points=2,
         minutes=10,
+        observe=_observe_keep,
         hints=(
             "How many are to go? Round, as Python's round does. Which ones? argsort knows.",
             "Work on saliency.flatten(), and give the mask its shape back at the end.",
@@ -227,9 +258,11 @@ EXERCISES = [
         observe=_observe_tosses,
         compare={
             "values that occur": equal(),
-            "mean of many tosses": within(6, error="error"),
+            "mean of many tosses": within(10, error="error"),
+            "two weights together": within(10, error="together error"),
             "gradient": equal(),
             "same generator, same signs": equal(),
+            "asked again, the same signs": equal(),
         },
         hints=(
             "A coin with probability p: torch.rand(…, generator=generator) < p.",

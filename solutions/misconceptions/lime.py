@@ -47,6 +47,15 @@ def ignores_the_generator(segments, samples, generator):
     return masks
 
 
+def seeds_a_generator_of_its_own(segments, samples, generator):
+    """You get the same masks however often you ask: the coins come from a generator that you made anew, with a fixed
+    seed. Nobody can ask twice then. Draw from the one that you are given."""
+    own = torch.Generator().manual_seed(0)
+    masks = torch.randint(0, 2, (samples, int(segments.max()) + 1), generator=own).float()
+    masks[0] = 1
+    return masks
+
+
 def returns_probabilities(segments, samples, generator):
     """These are uniform numbers between 0 and 1, not coins: a segment is visible or it is not. There is one
     comparison missing."""
@@ -58,6 +67,12 @@ def returns_probabilities(segments, samples, generator):
 def coins_from_uniform_numbers(segments, samples, generator):
     masks = torch.rand(samples, len(segments.unique()), generator=generator) < 0.5
     masks[0] = True
+    return masks
+
+
+def coins_from_numpy(segments, samples, generator):
+    masks = (torch.rand(samples, len(segments.unique()), generator=generator) > 0.5).numpy().astype(float)
+    masks[0] = 1
     return masks
 
 
@@ -201,6 +216,18 @@ def centres_without_weights(masks, y, weights, penalty=1.0):
     return c, y.mean(-1) - (masks.mean(-2) * c).sum(-1)
 
 
+def normalises_the_weights(masks, y, weights, penalty=1.0):
+    """You divided the weights by their sum before the fit. That shrinks all the errors and leaves the penalty as it is,
+    so that the penalty wins. Divide for the means only."""
+    return fit_surrogate(masks, y, weights / weights.sum(-1, keepdim=True), penalty)
+
+
+def forgets_the_penalty(masks, y, weights, penalty=1.0):
+    """The penalty has no effect here: this is plain weighted least squares. Without it, segments that are often hidden
+    together get huge coefficients of opposite sign."""
+    return fit_surrogate(masks, y, weights, 0.0)
+
+
 def surrogate_by_column_of_ones(masks, y, weights, penalty=1.0):
     z = torch.cat([masks, torch.ones_like(masks[..., :1])], dim=-1).double()
     weighted = z * weights.double().unsqueeze(-1)
@@ -220,18 +247,22 @@ def surrogate_by_scikit_learn(masks, y, weights, penalty=1.0):
 # lime_image
 
 
+def _column(scores, target):
+    return scores.T[int(scores[0].argmax()) if target is None else target]
+
+
 def forgets_locality(predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0):
     """All samples count alike here, the nearly empty images too: locality_weights is missing, or its result is not
     handed on. What you explain is not this image, but an average over its ruins."""
     masks = sample_masks(segments, samples, generator)
-    y = predict(apply_masks(image, segments, masks, fill)).T[target]
+    y = _column(predict(apply_masks(image, segments, masks, fill)), target)
     return fit_surrogate(masks, y, torch.ones(samples), penalty)
 
 
 def forgets_the_fill(predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0):
     """Hidden segments are black here, whatever fill was asked for: hand fill on to apply_masks."""
     masks = sample_masks(segments, samples, generator)
-    y = predict(apply_masks(image, segments, masks)).T[target]
+    y = _column(predict(apply_masks(image, segments, masks)), target)
     return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
 
 
@@ -240,7 +271,7 @@ def uses_default_settings(
 ):
     """The width and the penalty that were asked for have no effect here: 0.25 and 1 are written into the calls."""
     masks = sample_masks(segments, samples, generator)
-    y = predict(apply_masks(image, segments, masks, fill)).T[target]
+    y = _column(predict(apply_masks(image, segments, masks, fill)), target)
     return fit_surrogate(masks, y, locality_weights(masks, 0.25), 1.0)
 
 
@@ -250,7 +281,7 @@ def explains_the_absence(
     """The signs are turned round: the masks that were fitted say what is hidden, and not what is visible. The line
     must see the same masks as the model did."""
     masks = sample_masks(segments, samples, generator)
-    y = predict(apply_masks(image, segments, masks, fill)).T[target]
+    y = _column(predict(apply_masks(image, segments, masks, fill)), target)
     return fit_surrogate(1 - masks, y, locality_weights(masks, width), penalty)
 
 
@@ -260,7 +291,18 @@ def explains_the_probability(
     """The scores went through a softmax before they were fitted. predict already returns what is to be explained;
     take its column as it is."""
     masks = sample_masks(segments, samples, generator)
-    y = predict(apply_masks(image, segments, masks, fill)).softmax(1).T[target]
+    y = _column(predict(apply_masks(image, segments, masks, fill)).softmax(1), target)
+    return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
+
+
+def explains_each_variants_own_class(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """Without a target, you took for every variant the class that is predicted for *it*. The line then imitates a mixture
+    of classes. The class in question is the one predicted for the image itself."""
+    masks = sample_masks(segments, samples, generator)
+    scores = predict(apply_masks(image, segments, masks, fill))
+    y = scores.amax(1) if target is None else scores.T[target]
     return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
 
 
@@ -270,10 +312,22 @@ def lime_in_one_large_batch(
     masks = torch.rand(samples, int(segments.max()) + 1, generator=generator).round()
     masks[0] = 1
     scores = predict(apply_masks(image, segments, masks, fill))
+    target = int(scores[0].argmax()) if target is None else target
     several = [target] if isinstance(target, int) else target.tolist()
     lines = [fit_surrogate(masks, scores[:, one], locality_weights(masks, width), penalty) for one in several]
     c, b = torch.stack([line[0] for line in lines]), torch.stack([line[1] for line in lines])
     return (c[0], b[0]) if isinstance(target, int) else (c, b)
+
+
+def lime_through_numpy(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    if target is None:
+        target = predict(image[None]).argmax().item()
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks, fill))[:, target]
+    ridge = Ridge(alpha=penalty).fit(masks, y, locality_weights(masks, width))
+    return ridge.coef_, ridge.intercept_
 
 
 # local_fidelity
@@ -298,6 +352,11 @@ def fidelity_as_correlation(masks, y, weights, coefficients, intercept):
     one = y - (share * y).sum(-1, keepdim=True)
     two = line - (share * line).sum(-1, keepdim=True)
     return (share * one * two).sum(-1) ** 2 / ((share * one**2).sum(-1) * (share * two**2).sum(-1))
+
+
+def fidelity_without_the_intercept(masks, y, weights, coefficients, intercept):
+    """Your line goes through zero: the intercept is missing in ŷ. Even a perfect slope looks bad then."""
+    return _r2(y, _line(masks, coefficients, 0 * intercept), weights)
 
 
 def returns_the_unexplained_share(masks, y, weights, coefficients, intercept):
@@ -348,6 +407,12 @@ def compares_each_with_itself(coefficients, k):
     return sum(shares) / len(shares)
 
 
+def puts_tensors_into_sets(coefficients, k):
+    """Your sets hold tensors. Python tells tensors apart by where they lie in memory, so no two sets ever share one, and
+    nothing is stable. Make plain numbers of them first: .tolist()."""
+    return _mean_overlap([set(row.abs().topk(k).indices) for row in coefficients])
+
+
 def _mean_overlap(tops):
     shares = [len(a & b) / len(a | b) for a, b in itertools.combinations(tops, 2)]
     return sum(shares) / len(shares)
@@ -386,6 +451,26 @@ def selects_without_weights(masks, y, weights, k):
     return _forward(masks, y, torch.ones_like(weights), k)
 
 
+def selects_with_squared_weights(masks, y, weights, k):
+    """The weights count squared here: rows and y were multiplied by π, and least squares squares that again. Multiply
+    both by √π."""
+    return _forward(masks, y, weights**2, k)
+
+
+def fits_only_what_is_left(masks, y, weights, k):
+    """You fitted each new feature to the rest that the chosen ones left, and never fitted all of them together again. A
+    feature that overlaps with a chosen one is underrated then: the others must be free to give way."""
+    z, rest = _weighted_centred(masks, y, weights)
+    chosen = []
+    for _ in range(k):
+        gain = (rest @ z) ** 2 / z.square().sum(0)
+        gain[chosen] = -1
+        chosen.append(int(gain.argmax()))
+        best = z[:, chosen[-1]]
+        rest = rest - best * (best @ rest) / best.square().sum()
+    return torch.tensor(chosen)
+
+
 def selects_without_intercept(masks, y, weights, k):
     """The lines that you compare have no intercept: features with a large mean win, only because they can play the
     part of a constant."""
@@ -421,12 +506,20 @@ def selection_by_refitting(masks, y, weights, k):
     return _forward(masks, y, weights, k)
 
 
+def selection_as_a_list(masks, y, weights, k):
+    chosen = []
+    for _ in range(k):
+        free = [j for j in range(masks.shape[1]) if j not in chosen]
+        fits = {j: Ridge(alpha=0).fit(masks[:, [*chosen, j]], y, weights) for j in free}
+        chosen.append(max(free, key=lambda j: fits[j].score(masks[:, [*chosen, j]], y, weights)))
+    return chosen
+
+
 # lime_tabular
 
 
 def _tabular(predict, x, noise, z, target, weights, penalty):
-    scores = predict(x + noise)
-    return fit_surrogate(z, scores.T[target], weights, penalty)
+    return fit_surrogate(z, _column(predict(x + noise), target), weights, penalty)
 
 
 def _noise(x, samples, generator):
@@ -476,6 +569,22 @@ def counts_all_rows_alike(predict, x, scale, target, samples, generator, width=N
     return _tabular(predict, x, scale * z, z, target, torch.ones(samples), penalty)
 
 
+def reuses_the_image_kernel(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """You weighed with locality_weights. It asks how much of an image is visible, and calls a row of zeros the farthest of
+    all; here the row of zeros is x itself. Near means that ‖z‖ is small."""
+    z = _noise(x, samples, generator)
+    return _tabular(predict, x, scale * z, z, target, locality_weights(z, _width(x, width)), penalty)
+
+
+def never_asks_about_the_row_itself(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """All of your variants are shaken, the first one too: x itself, the one row that is to be explained, is never asked
+    about."""
+    z = torch.randn(samples, len(x), generator=generator)
+    weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
+    target = int(predict(x[None]).argmax()) if target is None else target
+    return fit_surrogate(z, predict(x + scale * z).T[target], weights, penalty)
+
+
 def tabular_feature_by_feature(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
     columns = [torch.randn(samples, generator=generator) for _ in x]
     z = torch.stack(columns, dim=1)
@@ -491,6 +600,7 @@ MISCONCEPTIONS = {
         hides_one_segment_at_a_time,
         tosses_one_coin_per_sample,
         ignores_the_generator,
+        seeds_a_generator_of_its_own,
         returns_probabilities,
     ],
     "apply_masks": [hides_what_should_stay, paints_black, adds_the_fill_everywhere, counts_segments_from_one],
@@ -508,6 +618,8 @@ MISCONCEPTIONS = {
         fits_without_an_intercept,
         penalises_the_intercept,
         centres_without_weights,
+        normalises_the_weights,
+        forgets_the_penalty,
     ],
     "lime_image": [
         forgets_locality,
@@ -515,11 +627,13 @@ MISCONCEPTIONS = {
         uses_default_settings,
         explains_the_absence,
         explains_the_probability,
+        explains_each_variants_own_class,
     ],
     "local_fidelity": [
         fidelity_without_weights,
         fidelity_around_the_plain_mean,
         fidelity_as_correlation,
+        fidelity_without_the_intercept,
         returns_the_unexplained_share,
     ],
     "explanation_stability": [
@@ -527,12 +641,15 @@ MISCONCEPTIONS = {
         divides_by_k,
         compares_with_the_first_only,
         compares_each_with_itself,
+        puts_tensors_into_sets,
     ],
     "select_features": [
         ranks_each_feature_alone,
         takes_the_largest_coefficients,
         selects_without_weights,
+        selects_with_squared_weights,
         selects_without_intercept,
+        fits_only_what_is_left,
     ],
     "lime_tabular": [
         ignores_the_scale,
@@ -540,17 +657,19 @@ MISCONCEPTIONS = {
         measures_distance_in_raw_units,
         samples_around_zero,
         counts_all_rows_alike,
+        reuses_the_image_kernel,
+        never_asks_about_the_row_itself,
     ],
 }
 
 ALTERNATIVES = {
-    "sample_masks": [coins_from_uniform_numbers, coins_by_bernoulli],
+    "sample_masks": [coins_from_uniform_numbers, coins_from_numpy, coins_by_bernoulli],
     "apply_masks": [apply_masks_by_painting, apply_masks_by_arithmetic],
     "locality_weights": [weights_by_cosine_similarity, weights_by_counting],
     "fit_surrogate": [surrogate_by_column_of_ones, surrogate_by_scikit_learn],
-    "lime_image": [lime_in_one_large_batch],
+    "lime_image": [lime_in_one_large_batch, lime_through_numpy],
     "local_fidelity": [fidelity_by_matrices],
     "explanation_stability": [stability_by_counting],
-    "select_features": [selection_by_refitting],
+    "select_features": [selection_by_refitting, selection_as_a_list],
     "lime_tabular": [tabular_feature_by_feature],
 }

@@ -33,6 +33,13 @@ def halves_the_slope_of_l2(w, gradient, lr, l1=0.0, l2=0.0):
     return proximal_step(w, gradient, lr, l1, l2 / 2)
 
 
+def cuts_without_shrinking(w, gradient, lr, l1=0.0, l2=0.0):
+    """Small weights become zero, but the large ones keep their full size. The penalty pulls at every weight, by the same
+    length: shrink all of them."""
+    u = w - lr * (gradient + 2 * l2 * w)
+    return torch.where(u.abs() > lr * l1, u, 0.0)
+
+
 def shrinks_through_zero(w, gradient, lr, l1=0.0, l2=0.0):
     """Small weights come out on the other side of zero: |u| − lr·l1 may be negative, and then the weight is simply
     zero."""
@@ -79,17 +86,22 @@ def rounds_down(saliency, fraction):
     return _keep(saliency, int(fraction * saliency.numel()))
 
 
+def cuts_at_a_threshold(saliency, fraction):
+    """You cut at a value: whatever does not lie above it goes. Equal saliencies then fall together, and more weights go than
+    you were asked for. Whole rows are equal where a pixel is always black. Count, do not measure."""
+    count = max(1, round(fraction * saliency.numel()))
+    return saliency > saliency.flatten().kthvalue(count).values
+
+
 def _keep(saliency, count):
     keep = torch.ones(saliency.numel(), dtype=torch.bool)
     keep[saliency.flatten().argsort()[:count]] = False
     return keep.view(saliency.shape)
 
 
-def prune_by_threshold(saliency, fraction):
-    count = round(fraction * saliency.numel())
-    if count == 0:
-        return torch.ones_like(saliency) > 0
-    return saliency > saliency.flatten().kthvalue(count).values
+def prune_by_topk(saliency, fraction):
+    stays = saliency.flatten().topk(saliency.numel() - round(fraction * saliency.numel())).indices
+    return torch.zeros(saliency.numel()).scatter(0, stays, 1.0).view(saliency.shape)
 
 
 def prune_by_rank(saliency, fraction):
@@ -119,6 +131,21 @@ def sums_whole_rows(loss, parameters):
     return [
         torch.autograd.grad(g.sum(), w, retain_graph=True)[0] for g, w in zip(slopes, parameters, strict=True)
     ]
+
+
+def leaves_gradients_behind(loss, parameters):
+    """The curvatures are right, but backward() has also written into the parameters' .grad, and the next training step
+    will find that there. torch.autograd.grad touches nothing."""
+    diagonals = []
+    for w in parameters:
+        (slope,) = torch.autograd.grad(loss, w, create_graph=True)
+        h = torch.zeros(w.numel())
+        for k, one in enumerate(slope.flatten()):
+            w.grad = None
+            one.backward(retain_graph=True)
+            h[k] = w.grad.flatten()[k]
+        diagonals.append(h.view_as(w))
+    return diagonals
 
 
 def hides_negative_curvature(loss, parameters):
@@ -226,6 +253,13 @@ def binarizes_to_zero_and_one(w):
     return (w >= 0).float() + w - w.detach()
 
 
+def overwrites_the_real_weight(w):
+    """You wrote the sign into w itself. The real weight is gone then, with all the small gradients that it had collected.
+    Return a new tensor."""
+    w.data = torch.where(w >= 0, 1.0, -1.0)
+    return w
+
+
 class _Straight(torch.autograd.Function):
     @staticmethod
     def forward(ctx, w):
@@ -310,6 +344,32 @@ def tosses_from_the_global_source(w, generator):
     return b + w - w.detach()
 
 
+def tosses_from_a_seed_of_its_own(w, generator):
+    """You get the same signs however often you ask: the coins come from a generator that you made anew, with a fixed seed.
+    Draw from the one that you are given."""
+    return _toss(w, ((w + 1) / 2).clamp(0, 1), torch.Generator().manual_seed(0))
+
+
+def tosses_one_coin_for_all(w, generator):
+    """All weights share one random number here: they flip together. Each weight needs a coin of its own; look at the size
+    that you ask random numbers for."""
+    b = torch.where(torch.rand(1, generator=generator) < (w + 1) / 2, 1.0, -1.0)
+    return b + w - w.detach()
+
+
+def tosses_one_coin_per_row(w, generator):
+    """The weights of a row share one random number here: each is right on average, but they flip together. Ask for as many
+    random numbers as there are weights."""
+    b = torch.where(torch.rand(len(w), 1, generator=generator) < (w + 1) / 2, 1.0, -1.0)
+    return b + w - w.detach()
+
+
+def stochastic_from_above(w, generator):
+    p = ((w.detach() + 1) / 2).clamp(0, 1)
+    b = torch.where(torch.rand(w.shape, generator=generator, dtype=torch.float64) >= 1 - p, 1.0, -1.0)
+    return w + (b - w).detach()
+
+
 def stochastic_by_bernoulli(w, generator):
     b = 2 * torch.bernoulli(((w.detach() + 1) / 2).clamp(0, 1), generator=generator) - 1
     return b + w - w.detach()
@@ -375,6 +435,18 @@ def forgets_the_scale(w):
     return binarize_weights(w)
 
 
+def scales_with_torch_sign(w):
+    """torch.sign gives 0 for a weight of 0, a third value. The formula has sign(0) = +1."""
+    alpha = w.abs().mean(dim=tuple(range(1, w.ndim)), keepdim=True)
+    return (alpha * w.sign()).detach() + w - w.detach()
+
+
+def scales_the_gradient_too(w):
+    """The values are right, but the gradient is multiplied by α on its way back: you scaled what binarize_weights returns.
+    Here it passes straight through, unscaled."""
+    return w.detach().abs().mean(dim=tuple(range(1, w.ndim)), keepdim=True) * binarize_weights(w)
+
+
 def lets_alpha_have_a_gradient(w):
     """The values are right, but a second gradient flows through α. Here the whole gradient passes straight through, as
     if nothing had been done to w: detach the value first."""
@@ -394,6 +466,7 @@ MISCONCEPTIONS = {
         shrinks_by_the_whole_penalty,
         shrinks_before_the_step,
         halves_the_slope_of_l2,
+        cuts_without_shrinking,
         shrinks_through_zero,
     ],
     "prune_smallest": [
@@ -402,11 +475,13 @@ MISCONCEPTIONS = {
         keeps_the_fraction,
         compares_with_the_fraction,
         rounds_down,
+        cuts_at_a_threshold,
     ],
     "hessian_diagonal": [
         returns_the_gradient,
         squares_the_gradient,
         sums_whole_rows,
+        leaves_gradients_behind,
         hides_negative_curvature,
     ],
     "obd_saliency": [forgets_the_half, forgets_the_square, takes_magnitudes, asks_only_for_the_magnitude],
@@ -421,6 +496,7 @@ MISCONCEPTIONS = {
         lets_no_gradient_through,
         stops_the_gradient_outside,
         binarizes_to_zero_and_one,
+        overwrites_the_real_weight,
     ],
     "binaryconnect_step": [forgets_to_clip, steps_from_the_sign, clips_the_gradient, walks_uphill],
     "stochastic_binarize": [
@@ -429,6 +505,9 @@ MISCONCEPTIONS = {
         tosses_no_coin,
         tosses_without_gradient,
         tosses_from_the_global_source,
+        tosses_from_a_seed_of_its_own,
+        tosses_one_coin_for_all,
+        tosses_one_coin_per_row,
     ],
     "binary_activation": [
         never_stops_the_gradient,
@@ -441,19 +520,21 @@ MISCONCEPTIONS = {
         scales_by_the_input,
         scales_by_the_largest,
         forgets_the_scale,
+        scales_with_torch_sign,
+        scales_the_gradient_too,
         lets_alpha_have_a_gradient,
     ],
 }
 
 ALTERNATIVES = {
     "proximal_step": [proximal_by_softshrink, proximal_by_clamping],
-    "prune_smallest": [prune_by_threshold, prune_by_rank],
+    "prune_smallest": [prune_by_topk, prune_by_rank],
     "hessian_diagonal": [hessian_by_loop],
     "obd_saliency": [obd_by_product],
     "cell_saliency": [cell_saliency_by_einsum],
     "binarize_weights": [binarize_by_autograd_function, binarize_by_adding_the_difference],
     "binaryconnect_step": [step_by_minimum_and_maximum],
-    "stochastic_binarize": [stochastic_by_bernoulli],
+    "stochastic_binarize": [stochastic_by_bernoulli, stochastic_from_above],
     "binary_activation": [activation_by_hardtanh],
     "scaled_binary": [scaled_by_norms],
 }
