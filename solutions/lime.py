@@ -33,7 +33,7 @@ def sample_masks(
     generator: all random numbers come from here.
     Returns one row per sample and one column per segment: 1 = stays visible, 0 = hidden.
     Raises ValueError when the numbering of the segments has holes, or samples < 1.
-    Source: Ribeiro et al. (2016), section 3.3.
+    Source: Ribeiro et al. (2016), section 3.3; a fair coin per segment is what their package tosses for images.
     """
     numbers = torch.unique(segments)
     n = len(numbers)
@@ -94,7 +94,8 @@ def locality_weights(
     width: how far "local" reaches, in the same unit as the distance, which runs from 0 to 1.
     Returns one weight per sample, in (0, 1].
     Raises ValueError when the width is not positive.
-    Source: Ribeiro et al. (2016), section 3.3: exponential kernel on the cosine distance.
+    Source: Ribeiro et al. (2016), section 3.4: exponential kernel; the cosine distance between masks is their
+    package's choice for images.
     """
     if width <= 0:
         raise ValueError(f"the width must be positive, not {width}")
@@ -283,8 +284,7 @@ def explanation_stability(coefficients: Float[Tensor, "seeds features"], k: int)
 
     1 = the same k features every time; 0 = never a feature in common.
     Raises ValueError with fewer than two seeds: there is no pair then.
-    Source: the Jaccard overlap, used for LIME by Visani et al. (2022), "Statistical stability indices for
-    LIME".
+    Source: the Jaccard overlap, used for LIME by Zafar & Khan (2019), "DLIME".
     """
     if len(coefficients) < 2:
         raise ValueError("stability compares explanations: give two seeds or more")

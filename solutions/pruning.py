@@ -91,7 +91,7 @@ def obd_saliency(w: Float[Tensor, "*shape"], h: Float[Tensor, "*shape"]) -> Floa
 
     h: the diagonal of the Hessian, shaped like w.
     Returns a tensor shaped like w, in the unit of the loss.
-    Source: LeCun et al. (1990), eq. 4 and step 4 of the recipe.
+    Source: LeCun et al. (1990), eq. 3 and step 4 of the recipe.
     """
     return h * w**2 / 2
 

@@ -41,11 +41,11 @@ def local_line(
     grid = torch.cartesian_prod(ticks, ticks)
     with torch.no_grad():
         score = predict(grid).view(200, 200).T
-    fig, axis = plt.subplots(figsize=(5, 5.6), layout="constrained")
+    fig, axis = plt.subplots(figsize=(5.8, 5.6), layout="constrained")
     limit = float(score.abs().max())
-    axis.contourf(
-        ticks, ticks, score, levels=np.linspace(-limit, limit, 21), cmap=SIGNED, alpha=0.55, antialiased=True
-    )
+    levels = np.linspace(-limit, limit, 21)
+    filled = axis.contourf(ticks, ticks, score, levels=levels, cmap=SIGNED, alpha=0.55, antialiased=True)
+    fig.colorbar(filled, ax=axis, label="score of class 1", format="%.0f", fraction=0.045, pad=0.02)
     axis.contour(ticks, ticks, score, levels=[0], colors="black", linewidths=1.5)
     side = predict(samples) > 0
     for positive, marker, name in ((True, "^", "sample of class 1"), (False, "o", "sample of class 0")):

@@ -91,7 +91,7 @@ def predicted_against_actual(
 
 
 def pixel_choice(usefulness: Tensor, mean: Tensor, keeps: Mapping[str, Tensor], alt: str) -> None:
-    """How useful each pixel is (on a logarithmic scale), and which stay: kept pixels show the mean digit, others are hatched grey."""
+    """How useful each pixel is (on a logarithmic scale), and which stay: kept pixels show the mean digit, others are blue."""
     fig, axes = plt.subplots(
         1, 1 + len(keeps), figsize=(2.3 * (1 + len(keeps)) + 0.8, 2.6), layout="constrained"
     )
