@@ -70,11 +70,11 @@ weight_maps(
 for name, w in linear.items():
     right = (digits.test_images.flatten(1) @ w.T).argmax(1) == digits.test_labels
     print(
-        f"{name:>10}: {(w == 0).float().mean():.0%} of the weights are exactly zero, {right.float().mean():.1%} read correctly"
+        f"{name:>10}: {(w == 0).float().mean():.0%} of the weights are exactly zero, the largest is {w.abs().max():.2f}, {right.float().mean():.1%} read correctly"
     )
 
 # %% [markdown]
-# Without any penalty, some weights are zero, too: those of pixels that never see ink. L2 makes all weights smaller and none zero.
+# Without any penalty, some weights are zero, too: those of pixels that never see ink. L2 makes the weights smaller, and no more of them zero.
 # L1 chooses: a few strokes that a person can follow with a finger.
 
 # %% [markdown]
@@ -520,7 +520,7 @@ weight_maps(
 # Both read equally well, and yet:
 #
 # - **which pixels** are needed is an answer that two networks agree on;
-# - **which weights** are needed is not: other choices do as well, and another start finds other cells;
+# - **which weights** are needed is not: on the very same network two good choices differ in one weight out of six, and another start finds other cells altogether;
 # - **small is not the same as understood.** Eight thousand weights are a tenth of eighty thousand, and still eight thousand.
 # - A smaller network has also lost something. On average half a point; on *whose* digits, nobody has asked yet. Rare ones go first (Hooker et al., 2019).
 

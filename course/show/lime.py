@@ -45,7 +45,9 @@ def local_line(
     limit = float(score.abs().max())
     levels = np.linspace(-limit, limit, 21)
     filled = axis.contourf(ticks, ticks, score, levels=levels, cmap=SIGNED, alpha=0.55, antialiased=True)
-    fig.colorbar(filled, ax=axis, label="score of class 1", format="%.0f", fraction=0.045, pad=0.02)
+    fig.colorbar(
+        filled, ax=axis, label="score of class 1", ticks=plt.MaxNLocator(5), fraction=0.045, pad=0.02
+    )
     axis.contour(ticks, ticks, score, levels=[0], colors="black", linewidths=1.5)
     side = predict(samples) > 0
     for positive, marker, name in ((True, "^", "sample of class 1"), (False, "o", "sample of class 0")):

@@ -1,6 +1,7 @@
 """Pictures of chapter 8: weights that vanish, what a deletion costs, which pixels are needed, a weight behind its sign."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import torch
@@ -78,10 +79,14 @@ def predicted_against_actual(
     everything = torch.cat([torch.cat(pair) for pair in curves.values()])
     ends = [float(everything[everything > 0].min()) / 2, float(everything.max()) * 2]
     axis.plot(ends, ends, ":", color="0.4", label="as predicted")
+    sides = cycle([((6, -10), "left"), ((-6, 4), "right")])  # one curve's notes below it, the other's above
     for color, marker, (name, (predicted, actual)) in zip(COLORS, "osD", curves.items(), strict=False):
         axis.plot(predicted, actual, marker=marker, color=color, linewidth=1.5, label=name)
+        offset, align = next(sides)
         for p, a, share in zip(predicted.tolist(), actual.tolist(), shares, strict=True):
-            axis.annotate(f"{share:.0%}", (p, a), xytext=(5, -9), textcoords="offset points", fontsize=8)
+            axis.annotate(
+                f"{share:.0%}", (p, a), offset, textcoords="offset points", ha=align, fontsize=8, color=color
+            )
     axis.set(
         xscale="log", yscale="log", xlabel="predicted rise of the loss", ylabel="actual rise of the loss"
     )
