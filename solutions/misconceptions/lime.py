@@ -20,6 +20,13 @@ def forgets_the_image_itself(segments, samples, generator):
     return torch.randint(0, 2, (samples, n), generator=generator).float()
 
 
+def adds_the_image_on_top(segments, samples, generator):
+    """That is one mask too many: the row of ones came on top of all the others. It is one of the samples that were
+    asked for."""
+    masks = torch.randint(0, 2, (samples, int(segments.max()) + 1), generator=generator).float()
+    return torch.cat([torch.ones_like(masks[:1]), masks])
+
+
 def hides_one_segment_at_a_time(segments, samples, generator):
     """Each of your masks hides a single segment, all the others stay. That is occlusion: it never shows what two
     segments do together. Every segment should get a coin of its own."""
@@ -597,6 +604,7 @@ def tabular_feature_by_feature(predict, x, scale, target, samples, generator, wi
 MISCONCEPTIONS = {
     "sample_masks": [
         forgets_the_image_itself,
+        adds_the_image_on_top,
         hides_one_segment_at_a_time,
         tosses_one_coin_per_sample,
         ignores_the_generator,
