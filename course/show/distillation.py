@@ -50,18 +50,28 @@ def tree_of_questions(tree: Any, images: Tensor, alt: str) -> None:
         if nodes.children_left[node] >= 0:
             row, column = divmod(int(nodes.feature[node]), side)
             axis.plot(column, row, "s", ms=5, mfc="none", mec=ORANGE, mew=2)
-            axis.set_title(f"ink > {nodes.threshold[node]:.2f}?", fontsize=8, pad=2)
+            asks = axis.set_title(f"ink > {nodes.threshold[node]:.2f}?", fontsize=8, pad=3.5)
+            asks.set_bbox({"fc": "white", "ec": "none", "pad": 0})
         else:
             answer, sure = int(nodes.value[node][0].argmax()), nodes.value[node][0].max()
             axis.set_xlabel(f"“{tree.classes_[answer]}”\n{sure / nodes.value[node][0].sum():.0%}", fontsize=9)
     show(fig, alt)
 
 
-def tree_of_filters(w: Tensor, leaves: Tensor, side: int, alt: str, paths: Tensor | None = None) -> None:
-    """A soft decision tree: each inner node's filter as a picture, each leaf's favourite class below.
+def tree_of_filters(
+    w: Tensor,
+    leaves: Tensor,
+    side: int,
+    alt: str,
+    paths: Tensor | None = None,
+    image: Tensor | None = None,
+) -> None:
+    """A soft decision tree: each inner node's filter as a picture, each leaf's answer as bars, its favourite class below.
 
-    An input goes right with more probability the more of its ink lies on red, left the more lies on blue. With
-    ``paths``, the probability of each leaf for one input: lines are as thick as the chance that it goes there.
+    An input goes right with more probability the more of its ink lies on red, left the more lies on blue; the
+    palest and the strongest colours are shared, and the strongest per cent of the weights is cut off. With ``paths``,
+    the probability of each leaf for one input: lines are as thick as the chance that it goes there. ``image`` is that
+    input, drawn in the upper left.
     """
     inner = len(w)
     parents = {node: (node - 1) // 2 for node in range(1, 2 * inner + 1)}
@@ -77,7 +87,13 @@ def tree_of_filters(w: Tensor, leaves: Tensor, side: int, alt: str, paths: Tenso
             chance[node] = chance[2 * node + 1] + chance[2 * node + 2]
         thickness = chance
     fig, places = _tree_figure(centres, depth, thickness)
-    limit = float(w.abs().max())
+    if image is not None:
+        _, y, size, tall = places[0].get_position().bounds
+        corner = fig.add_axes((0.02, y, size, tall))
+        corner.imshow(image.reshape(side, side), cmap=INK, vmin=0, vmax=1)
+        corner.set(xticks=[], yticks=[])
+        corner.set_xlabel("the input", fontsize=9)
+    limit = float(w.abs().quantile(0.99))
     for node in range(inner):
         drawn = places[node].imshow(w[node].view(side, side), cmap=SIGNED, vmin=-limit, vmax=limit)
     for leaf, answer in enumerate(leaves.softmax(dim=-1)):
@@ -86,7 +102,7 @@ def tree_of_filters(w: Tensor, leaves: Tensor, side: int, alt: str, paths: Tenso
         axis.set(ylim=(0, 1), xlim=(-0.6, len(answer) - 0.4))
         came = f"\n{thickness[inner + leaf]:.0%}" if thickness else ""
         axis.set_xlabel(f"“{int(answer.argmax())}”{came}", fontsize=9)
-    bar = fig.colorbar(drawn, cax=fig.add_axes((0.95, 0.3, 0.012, 0.4)), label="filter weight")
+    bar = fig.colorbar(drawn, cax=fig.add_axes((0.95, 0.3, 0.012, 0.4)), label="filter weight", extend="both")
     bar.set_ticks([-limit, 0, limit], labels=["− left", "0", "+ right"])
     show(fig, alt)
 
@@ -204,8 +220,8 @@ def automaton_graph(
     """A weighted automaton as a graph; edges with an absolute weight below ``threshold`` are left out.
 
     A node shows its name and its final weight; an arrow from nowhere is an initial weight; an edge lists the
-    letters with their weights. Negative weights are orange and dashed. Graphviz lays it out; without its
-    program ``dot`` the states stand on a circle.
+    letters with their weights. Arrows that have negative weights only are orange and dashed. Graphviz lays it out;
+    without its program ``dot``, or where that does not work, the states stand on a circle.
     """
     edges = _edges(automaton, letters, threshold)
     names = [*names] if names else [f"q{i}" for i in range(len(automaton[0]))]
@@ -213,7 +229,7 @@ def automaton_graph(
     starts = {i: float(weight) for i, weight in enumerate(automaton[0]) if abs(float(weight)) >= threshold}
     try:
         fig = _by_graphviz(names, finals, starts, edges)
-    except graphviz.ExecutableNotFound:
+    except (graphviz.ExecutableNotFound, graphviz.CalledProcessError):
         fig = _on_a_circle(names, finals, starts, edges)
     show(fig, alt)
 
@@ -251,55 +267,60 @@ def _by_graphviz(names: list[str], finals: list[str], starts: Mapping[int, float
 
 def _on_a_circle(names: list[str], finals: list[str], starts: Mapping[int, float], edges: Edges) -> Figure:
     count = len(names)
-    fig, axis = plt.subplots(figsize=(5.5, 5.5), layout="constrained")
-    axis.set(xlim=(-1.8, 1.8), ylim=(-1.8, 1.8), aspect="equal")
+    size, wide, high = 4.5 + 0.6 * count, 1.65, 1.45 if count > 2 else 0.9
+    fig, axis = plt.subplots(figsize=(size, size * high / wide), layout="constrained")
+    axis.set(xlim=(-wide, wide), ylim=(-high, high), aspect="equal")
     axis.axis("off")
     angles = [math.pi - 2 * math.pi * i / count for i in range(count)]
-    places = np.array([(math.cos(angle), math.sin(angle)) for angle in angles]) * (1.0 if count > 1 else 0.0)
+    radius = 1.25 / size  # of a state: the same on paper, however many there are
+    places = np.array([_towards(angle) for angle in angles]) * (1.0 if count > 1 else 0.0)
     for (i, j), labels in edges.items():
-        color = ORANGE if all(weight < 0 for _, weight in labels) else "0.25"
+        negative = all(weight < 0 for _, weight in labels)
+        color, dashes = (ORANGE, "--") if negative else ("0.25", "-")
         text = "\n".join(f"{a} {weight:.2f}" for a, weight in labels)
-        out = np.array([math.cos(angles[i]), math.sin(angles[i])])
         if i == j:
-            axis.add_patch(plt.Circle(tuple(places[i] + 0.3 * out), 0.17, fill=False, ec=color))
-            x, y = (places[i] + 0.62 * out).tolist()
-            axis.text(x, y, text, fontsize=8, ha="center", va="center", color=color)
-            continue
-        along = (places[j] - places[i]) / np.linalg.norm(places[j] - places[i])
-        side = np.array([along[1], -along[0]])
-        at = places[i] + 0.35 * (places[j] - places[i]) + 0.12 * np.linalg.norm(places[j] - places[i]) * side
+            start, end = (places[i] + radius * _towards(angles[i] + turn) for turn in (0.8, -0.8))
+            bend, at = -1.9, places[i] + 2.5 * radius * _towards(angles[i])
+        else:
+            along = (places[j] - places[i]) / np.linalg.norm(places[j] - places[i])
+            start, end = places[i] + radius * along, places[j] - radius * along
+            bend, at = 0.25, _on_the_arc(start, end, bend=0.25, share=0.3)
         axis.add_patch(
             FancyArrowPatch(
-                tuple(places[i] + 0.24 * along),
-                tuple(places[j] - 0.24 * along),
-                connectionstyle="arc3,rad=0.25",
+                tuple(start),
+                tuple(end),
+                connectionstyle=f"arc3,rad={bend}",
                 arrowstyle="-|>",
                 mutation_scale=12,
                 color=color,
-                ls="--" if color == ORANGE else "-",
+                ls=dashes,
             )
         )
         box = {"fc": "white", "ec": "none", "pad": 0.5}
-        axis.text(at[0], at[1], text, fontsize=8, ha="center", va="center", color=color, bbox=box)
+        axis.text(at[0], at[1], text, fontsize=8, ha="center", va="center", color=color, bbox=box, zorder=2)
     for i, (name, final) in enumerate(zip(names, finals, strict=True)):
-        axis.add_patch(plt.Circle(tuple(places[i]), 0.22, fc="white", ec="black", zorder=3))
-        axis.text(
-            float(places[i][0]),
-            float(places[i][1]),
-            f"{name}\nend {final}",
-            ha="center",
-            va="center",
-            fontsize=9,
-            zorder=4,
-        )
+        axis.add_patch(plt.Circle(tuple(places[i]), radius, fc="white", ec="black", zorder=3))
+        x, y = places[i].tolist()
+        axis.text(x, y, f"{name}\nend {final}", ha="center", va="center", fontsize=9, zorder=4)
         if i in starts:
-            out = np.array([math.cos(angles[i] + 0.6), math.sin(angles[i] + 0.6)])
+            out = _towards(angles[i] + 1.1)
             axis.annotate(
                 f"start {starts[i]:.2f}",
-                xy=tuple(places[i] + 0.23 * out),
-                xytext=tuple(places[i] + 0.75 * out),
+                xy=tuple(places[i] + radius * out),
+                xytext=tuple(places[i] + 2.6 * radius * out),
                 ha="center",
                 fontsize=8,
                 arrowprops={"arrowstyle": "-|>"},
             )
     return fig
+
+
+def _towards(angle: float) -> np.ndarray:
+    return np.array([math.cos(angle), math.sin(angle)])
+
+
+def _on_the_arc(start: np.ndarray, end: np.ndarray, bend: float, share: float) -> np.ndarray:
+    """The point after a share of the curve that matplotlib's arc3 draws from start to end."""
+    x, y = end - start
+    middle = (start + end) / 2 + bend * np.array([y, -x])
+    return (1 - share) ** 2 * start + 2 * share * (1 - share) * middle + share**2 * end
