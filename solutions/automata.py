@@ -241,7 +241,7 @@ def compare_with_rnn(
     next_letters: Callable[[list[tuple[int, ...]]], Float[Tensor, "words letters+1"]],
     words: Sequence[tuple[int, ...]],
 ) -> dict[str, float]:
-    """Hold an automaton against the recurrent network that it was distilled from, on words that people wrote.
+    """Hold an automaton against the recurrent network that it was distilled from, on words that neither has seen.
 
     KL: Σ P log(P/Q) in nats over the different words, P the network's and Q the automaton's values, each made to
     sum to 1 there; values of Q below 1e-12 are raised to it.
