@@ -260,6 +260,16 @@ def test_the_distilled_automaton_says_what_the_rnn_says(rnn):
     assert (coarse - theirs).norm() > 5 * (mine - theirs).norm()
 
 
+def test_the_distilled_automaton_is_the_one_that_wrote_the_words(rnn):
+    """In the same five states, named after common prefixes, no weight is off by a tenth: what chapter 9 says."""
+    writer, words = random_automaton(5, 4, 12), all_words(4, 2)
+    chosen, named = name_states(distill_rnn(rnn.probability, words, words, 4, 5), words)
+    again, basis = name_states(writer, chosen)
+    order = [again.index(word) for word in chosen]
+    assert float((named[2] - basis[2][:, order][:, :, order]).abs().max()) < 0.1
+    assert float((named[1] - basis[1][order]).abs().max()) < 0.1
+
+
 # ---- judging
 
 
@@ -280,13 +290,15 @@ def test_ndcg_judges_at_most_as_many_places_as_there_are(k):
 # ---- drawing
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_an_automaton_is_drawn_with_or_without_graphviz(installed, monkeypatch, tmp_path):
-    def missing(*_, **__):
-        raise graphviz.ExecutableNotFound(["dot"])
+@pytest.mark.parametrize(
+    "failure", [None, graphviz.ExecutableNotFound(["dot"]), graphviz.CalledProcessError(1, ["dot"])]
+)
+def test_an_automaton_is_drawn_with_or_without_graphviz(failure, monkeypatch, tmp_path):
+    def pipe(*_, **__):
+        raise failure
 
-    if not installed:
-        monkeypatch.setattr(graphviz.Digraph, "pipe", missing)
+    if failure:
+        monkeypatch.setattr(graphviz.Digraph, "pipe", pipe)
     monkeypatch.setenv("COURSE_PICTURES", str(tmp_path))
     automaton_graph(lecture_automaton(), alt="Two states.")
     automaton_graph(random_automaton(1, 2, seed=0), alt="One state.")
@@ -392,13 +404,29 @@ def test_what_is_written_is_read_again(tmp_path):
         ("3.pautomac.train", "what\n", "no PAutomaC word file"),
         ("3.pautomac_solution.txt", "2\n0.5\n", "promises 2 probabilities"),
         ("3.pautomac_solution.txt", "2\na\nb\n", "no PAutomaC solution file"),
+        ("3.pautomac_solution.txt", "1\n1.0\n", "2 test words of problem 3 and 1 solutions"),
         ("3.pautomac_model.txt", "0 1\n", "no PAutomaC model file"),
+        ("3.pautomac_model.txt", MODEL.replace("0.75", "three"), "'\\(0\\) three' is not"),
+        ("3.pautomac_model.txt", MODEL.replace("(0,0,1)", "(0,0)"), "'\\(0,0\\) 1.0' is not"),
+        ("3.pautomac_model.txt", MODEL.replace("(0,0,1)", "(0,,1)"), "is not"),
+        ("3.pautomac_model.txt", MODEL.replace("(1,1) ", "(1,7) "), "8 letters"),
+        (
+            "3.pautomac_model.txt",
+            "I: (state)\n\t(0) 1.0\nT: (state,symbol,state)\n\t(0,0,0) 1.0\n",
+            "S: or T:",
+        ),
         ("3.pautomac_model.txt", "I: (state)\n\t(0) 1.0\n", "missing or empty"),
     ],
 )
 def test_damaged_files_are_named_with_what_is_wrong(problem, name, text, complaint):
     (problem / name).write_text(text)
     with pytest.raises(DataError, match=complaint):
+        load_pautomac(3, problem)
+
+
+def test_what_is_no_text_is_refused(problem):
+    (problem / "3.pautomac.train").write_bytes(b"\x1f\x8b\x08\xff")
+    with pytest.raises(DataError, match="no text"):
         load_pautomac(3, problem)
 
 

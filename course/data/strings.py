@@ -123,9 +123,15 @@ def load_pautomac(number: int, folder: Path | None = None) -> Problem:
     folder = folder or cache_folder() / "pautomac"
     stem = f"{number}.pautomac"
     train, letters = read_words(folder / f"{stem}.train")
-    test, _ = read_words(folder / f"{stem}.test")
+    test, letters_there = read_words(folder / f"{stem}.test")
+    letters = max(letters, letters_there)
     automaton = read_model(folder / f"{stem}_model.txt", letters)
-    return Problem(train, test, letters, automaton, read_solution(folder / f"{stem}_solution.txt"))
+    solution = read_solution(folder / f"{stem}_solution.txt")
+    if len(solution) != len(test):
+        raise DataError(
+            f"{folder} has {len(test)} test words of problem {number} and {len(solution)} solutions: they do not belong together."
+        )
+    return Problem(train, test, letters, automaton, solution)
 
 
 def read_words(path: Path) -> tuple[list[Word], int]:
@@ -164,6 +170,9 @@ def read_solution(path: Path) -> Tensor:
     return values
 
 
+_INDICES = {"I": 1, "F": 1, "S": 2, "T": 3}  # how many stand before each number of a model file's part
+
+
 def read_model(path: Path, letters: int | None = None) -> Automaton:
     """The automaton of a model file, which has four parts with one ``(indices) number`` a line.
 
@@ -171,20 +180,26 @@ def read_model(path: Path, letters: int | None = None) -> Automaton:
     given that the word goes on. T: (state,symbol,state) chance of the next state, given state and symbol. So
     the weight from i to j by a is (1 − F(i)) S(i, a) T(i, a, j). What is not listed is 0.
     """
-    parts: dict[str, dict[tuple[int, ...], float]] = {"I": {}, "F": {}, "S": {}, "T": {}}
+    parts: dict[str, dict[tuple[int, ...], float]] = {name: {} for name in _INDICES}
     current = ""
     for line in _lines(path):
-        entry = re.fullmatch(r"\(([\d,\s]+)\)\s*(\S+)", line)
         if line[0] in parts and line[1:2] == ":":
             current = line[0]
-        elif entry and current:
-            parts[current][tuple(int(index) for index in entry[1].split(","))] = float(entry[2])
-        else:
-            raise DataError(f"{path} is no PAutomaC model file: {line!r} is not '(indices) number'.")
-    if not parts["I"] or not parts["T"]:
-        raise DataError(f"{path} is no PAutomaC model file: its parts I: and T: are missing or empty.")
+            continue
+        entry = re.fullmatch(r"\((\d+(?:,\s*\d+)*)\)\s*(\d+\.?\d*(?:[eE][-+]?\d+)?)", line)
+        index = tuple(int(part) for part in entry[1].split(",")) if entry else ()
+        if entry is None or not current or len(index) != _INDICES[current]:
+            raise DataError(
+                f"{path} is no PAutomaC model file: {line!r} is not '(indices) number', as its part asks."
+            )
+        parts[current][index] = float(entry[2])
+    if not parts["I"] or not parts["S"] or not parts["T"]:
+        raise DataError(f"{path} is no PAutomaC model file: its parts I:, S: or T: are missing or empty.")
     states = 1 + max(*(key[0] for part in parts.values() for key in part), *(key[2] for key in parts["T"]))
-    letters = letters or 1 + max(key[1] for key in parts["S"])
+    found = 1 + max(key[1] for name in "ST" for key in parts[name])
+    if letters is not None and found > letters:
+        raise DataError(f"{path} has {found} letters; the words that belong to it have {letters}.")
+    letters = letters or found
     start, end = torch.zeros(2, states, dtype=torch.float64)
     symbol = torch.zeros(states, letters, dtype=torch.float64)
     move = torch.zeros(states, letters, states, dtype=torch.float64)
@@ -228,4 +243,7 @@ def _lines(path: Path) -> list[str]:
             f"There is no file {path}. Download the PAutomaC competition's data sets and put their files into "
             f"{Path(path).parent}, or use random_automaton and sample_words, which need no file."
         )
-    return [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
+    try:
+        return [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is no PAutomaC file: it is no text. Unpack it first?") from None
