@@ -48,7 +48,7 @@ print(f"best match: {names[int(index)]}")
 # %%
 for step in (0.0, 0.1, 0.2, -0.5):
     index, item = hard_attention(query + torch.tensor([0.0, step]), memory)
-    print(f"query moved by {step:+.1f}: item {names[int(index)]}, answer {item.tolist()}")
+    print(f"query moved by {step:+.1f}: item {names[int(index)]}, answer ({item[0]:.1f}, {item[1]:.1f})")
 
 # %% [markdown]
 # Not at all, not at all, and then it jumps. The gradient is zero wherever there is one, so nothing can be *learned* through this choice: neither
@@ -326,7 +326,7 @@ feature_bars(
 # - **Ask a second time, in another way.** Leave out, or use the methods of chapters 4 to 7. Where they agree, you may begin to believe.
 # - **Different attention, same answer:** then attention cannot be *the* explanation of that answer.
 #
-# Leaving out is no oracle either: with two copies of feature 1 it finds that neither matters.
+# Leaving out is no oracle either: of two copies of feature 1 it may find that neither matters, because the other one is still there.
 
 # %% [markdown] question="the-attentive-bank" points=3 minutes=8
 # A bank shows you its credit model. It has attention on its inputs, and the attention on "home district" is 0.4 % on average. *"As you can see,

@@ -23,6 +23,7 @@ def attention_in_the_plane(
     fig, (plane, bars) = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
     limit = 1.35 * float(max(memory.abs().max(), query.abs().max()))
     plane.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
+    plane.set(xlabel="first number", ylabel="second number")
     plane.axhline(0, color="0.9", zorder=0)
     plane.axvline(0, color="0.9", zorder=0)
     plane.annotate(
@@ -90,7 +91,7 @@ def feature_bars(rows: Mapping[str, Mapping[str, Tensor]], deciding: int, alt: s
     fig, axes = plt.subplots(
         len(rows),
         len(measures),
-        figsize=(4.1 * len(measures), 1.9 * len(rows)),
+        figsize=(4.1 * len(measures), 2.1 * len(rows)),
         layout="constrained",
         squeeze=False,
         sharey="col",
@@ -99,7 +100,8 @@ def feature_bars(rows: Mapping[str, Mapping[str, Tensor]], deciding: int, alt: s
         for axis, (measure, values) in zip(row, panels.items(), strict=True):
             colors = [ORANGE if feature == deciding else BLUE for feature in range(len(values))]
             axis.bar(range(len(values)), values.detach().tolist(), color=colors)
-            axis.set_title(f"{network}: {measure}", fontsize=10)
+            axis.set_title(network, fontsize=10)
+            axis.set_ylabel(measure, fontsize=8)
             axis.set_ylim(bottom=0)
             axis.set_xticks(range(len(values)))
             axis.spines[["top", "right"]].set_visible(False)
