@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course.exercise import Case, Exercise, Values, at_least, equal
+from course.exercise import Case, Exercise, Values, at_least, equal, flatten
 
 Automaton = tuple[Tensor, Tensor, Tensor]
 
@@ -52,8 +52,8 @@ def _loss_cases(seed: int) -> list[Case]:
 def _bias_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        {"logits": 3 * _numbers(rng, 24, 4) - 2 * torch.eye(4)[2], "target": 2, "share": 0.25},
-        {"logits": 2 * _numbers(rng, 30, 5), "target": 0, "share": 0.1},
+        {"logits": 3 * _numbers(rng, 21, 4) - 2 * torch.eye(4)[2], "target": 2, "share": 0.25},  # 5.25 rows
+        {"logits": 2 * _numbers(rng, 29, 5), "target": 0, "share": 0.1},  # 2.9 rows
     ]
 
 
@@ -66,7 +66,7 @@ def _fidelity_cases(seed: int) -> list[Case]:
     for rows, classes in ((12, 3), (20, 5)):
         a = 2 * _numbers(rng, rows, classes)
         b = torch.softmax(a + 1.5 * _numbers(rng, rows, classes), dim=-1)
-        b[0] = torch.eye(classes)[int(a[0].argmax())]  # they agree on one row at least,
+        b[0] = a[0]  # they agree on one row at least,
         b[1] = torch.eye(classes)[int(a[1].argmin())]  # and differ on one
         cases.append({"a": a, "b": b})
     return cases
@@ -81,7 +81,13 @@ def _rule(rng: np.random.Generator, features: int, classes: int) -> Callable[[Te
     """A network for the tree to imitate: one layer whose largest weights are on different features."""
     weight = 0.3 * _numbers(rng, features, classes)
     weight[:classes] += 3 * torch.eye(classes)[torch.from_numpy(rng.permutation(classes))]
-    return lambda x: x.flatten(1) @ weight
+
+    def predict(x: Tensor) -> Tensor:
+        if x.dim() != 3:
+            raise ValueError(f"this network takes inputs of shape (batch, 2, 3), not {tuple(x.shape)}")
+        return x.flatten(1) @ weight
+
+    return predict
 
 
 def _observe_tree(fn: Callable[..., Any], case: Case) -> Values:
@@ -162,9 +168,14 @@ def _hankel_cases(seed: int) -> list[Case]:
 
     def f() -> Callable[[tuple[int, ...]], float]:
         table = rng.normal(size=(8, 3))
-        return lambda word: float(
-            sum(table[place, letter] for place, letter in enumerate(word)) - len(word) ** 2 / 7
-        )
+
+        def value(word: tuple[int, ...]) -> float:
+            if not isinstance(word, tuple):
+                raise TypeError(f"a word is a tuple of letters, not a {type(word).__name__}")
+            letters = sum(table[place, letter] for place, letter in enumerate(word))
+            return float(letters - len(word) ** 2 / 7)
+
+        return value
 
     return [
         {"f": f(), "prefixes": [(), (0,), (1, 0)], "suffixes": [(), (1,), (0, 1)], "alphabet": 2},
@@ -202,10 +213,18 @@ def _value(automaton: Automaton, word: tuple[int, ...]) -> Tensor:
 
 def _observe_words(fn: Callable[..., Any], case: Case) -> Values:
     """An automaton is unique only up to a change of basis: its size and the values of all words up to length 6."""
-    initial, final, transitions = fn(case["blocks"], case["rank"])
-    automaton = (torch.as_tensor(initial), torch.as_tensor(final), torch.as_tensor(transitions))
+    parts = fn(case["blocks"], case["rank"])
+    if not isinstance(parts, tuple | list) or len(parts) != 3:
+        return flatten(parts)
+    shapes = {"α₀": "(states,)", "α∞": "(states,)", "A": "(letters, states, states)"}
+    for part, (called, shape) in zip(parts, shapes.items(), strict=True):
+        if not isinstance(part, Tensor | np.ndarray):
+            raise TypeError(f"{called} should be one tensor {shape}, but is a {type(part).__name__}")
+        if part.ndim != len(shape.split()):
+            raise ValueError(f"{called} should have the shape {shape}, but has {tuple(part.shape)}")
+    initial, final, transitions = (torch.as_tensor(part).double() for part in parts)
     words = [word for length in range(7) for word in itertools.product(range(2), repeat=length)]
-    values = torch.stack([_value(automaton, word) for word in words])
+    values = torch.stack([_value((initial, final, transitions), word) for word in words])
     return {"number of states": torch.tensor(len(initial)), "values of all words up to length 6": values}
 
 
@@ -323,6 +342,7 @@ EXERCISES = [
             "Tuples are joined by +: `p + (a,) + s`. Rows are prefixes.",
             "Build nested lists, turn them into float64 tensors, and stack the letters' tables along a new first axis.",
         ),
+        dtype=True,
     ),
     Exercise(
         "spectral_automaton",

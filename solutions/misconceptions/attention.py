@@ -81,6 +81,11 @@ def returns_the_scores(query, memory, sharpness=1.0):
     return scores, _blend(torch.softmax(scores, dim=-1), memory)
 
 
+def scales_as_a_transformer_does(query, memory, sharpness=1.0):
+    """You divided the scores by √d, as transformers do. Chapter 13 will say why; here the sharpness β is the only scale."""
+    return soft_attention(query, memory, sharpness / query.shape[-1] ** 0.5)
+
+
 def reads_the_mean(query, memory, sharpness=1.0):
     """The weights are right, but they are not used: the read is the plain mean of all items, whatever the query."""
     weights, _ = soft_attention(query, memory, sharpness)
@@ -268,6 +273,7 @@ MISCONCEPTIONS = {
         ignores_the_sharpness,
         softmax_over_the_batch,
         returns_the_scores,
+        scales_as_a_transformer_does,
         reads_the_mean,
     ],
     "items_read": [

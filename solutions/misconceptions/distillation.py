@@ -68,6 +68,24 @@ def softmax_of_soft_targets(student, teacher, labels, temperature, alpha):
     return distillation_loss(student, torch.softmax(teacher, dim=-1), labels, temperature, alpha)
 
 
+def multiplies_by_the_temperature_once(student, teacher, labels, temperature, alpha):
+    """The soft term is multiplied by T, not by T². Its gradient shrinks twice: the student's logits are divided by T, and at high T the two distributions come closer, again as 1/T."""
+    soft, hard = _terms(student, teacher, labels, temperature)
+    return alpha * temperature * soft + (1 - alpha) * hard
+
+
+def sums_over_the_batch(student, teacher, labels, temperature, alpha):
+    """The soft term is a sum over the whole batch, the hard one a mean. Then α means something else for every batch size: sum over the classes, but average over the inputs."""
+    soft, hard = _terms(student, teacher, labels, temperature)
+    return alpha * temperature**2 * len(student) * soft + (1 - alpha) * hard
+
+
+def takes_the_cross_entropy(student, teacher, labels, temperature, alpha):
+    """Your soft term is the cross-entropy of p and q, as in Hinton's paper. It trains just the same, but it is the KL divergence plus the teacher's entropy, and does not reach 0 when student and teacher agree."""
+    soft = F.cross_entropy(student / temperature, soft_targets(teacher, temperature))
+    return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
+
+
 def divergence_the_other_way(student, teacher, labels, temperature, alpha):
     """This is KL(q ‖ p): teacher and student have changed places. Then the student is asked to avoid what the teacher finds unlikely, instead of to cover what it finds likely."""
     soft, _ = _terms(teacher, student, labels, temperature)
@@ -137,6 +155,12 @@ def counts_from_one(logits, target, share):
     """You are one row too far: Python's places begin at 0, so the r-th smallest margin is at place r − 1."""
     r, margins = round(share * len(logits)), _margins(logits, target)
     return (margins[r] + margins[r + 1]) / 2
+
+
+def rounds_down(logits, target, share):
+    """The number of rows is cut off, not rounded: of 2.9 rows `int` makes 2."""
+    r, margins = int(share * len(logits)), _margins(logits, target)
+    return (margins[r - 1] + margins[r]) / 2
 
 
 def begins_with_the_largest(logits, target, share):
@@ -428,7 +452,7 @@ def change_basis_by_solving(automaton, q):
 
 
 def transposes_the_tables(f, prefixes, suffixes, alphabet):
-    """Your tables have suffixes as rows and prefixes as columns. A Hankel matrix of all words is symmetric in this sense, but with different prefixes and suffixes the later steps mix them up."""
+    """Your tables have suffixes as rows and prefixes as columns. Even with the same words on both sides that is another table: row a, column b holds the value of ab, not of ba."""
     h, h_letters, h_p, h_s = hankel_blocks(f, prefixes, suffixes, alphabet)
     return h.mT, h_letters.mT, h_p, h_s
 
@@ -590,6 +614,9 @@ MISCONCEPTIONS = {
     ],
     "distillation_loss": [
         forgets_the_squared_temperature,
+        multiplies_by_the_temperature_once,
+        sums_over_the_batch,
+        takes_the_cross_entropy,
         softmax_of_soft_targets,
         divergence_the_other_way,
         averages_over_the_classes,
@@ -602,6 +629,7 @@ MISCONCEPTIONS = {
         competes_with_itself,
         stops_at_the_margin,
         counts_from_one,
+        rounds_down,
         begins_with_the_largest,
         lowers_instead_of_raising,
     ],
