@@ -50,6 +50,7 @@ def distillation_loss(
     student, teacher: logits, not probabilities. labels: class indices. Both terms are means over the batch.
     alpha: weight of the soft term, 0 … 1. The labels are met at temperature 1. The factor T² keeps the soft
     term's gradient, which shrinks as 1/T², in proportion to the hard one's.
+    Returns a scalar tensor, through which gradients flow back to the student.
     Raises ValueError when the temperature is not positive or alpha lies outside 0 … 1.
 
     Source: Hinton, Vinyals & Dean (2015), section 2 (their soft term is the cross-entropy: the same up to the

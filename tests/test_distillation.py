@@ -8,6 +8,11 @@ from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
+from course.exercises import exercises_of
+from course.judging import compare
+from course.recording import record
+from solutions.automata import hankel_blocks, spectral_automaton
+from solutions.classroom.answers import PUBLIC_SEEDS, answers_for
 from solutions.distillation import (
     bias_for_share,
     distill_tree,
@@ -244,3 +249,47 @@ def test_a_student_learns_from_soft_answers_alone():
     )
     assert not student.training
     assert float(fidelity(student(x), teacher)) > 0.97  # although every label was wrong
+
+
+# ---- answers that once passed, or were told something that helps nobody
+
+
+def asks_about_flat_rows(predict, x, depth):
+    return distill_tree(predict, x.flatten(1), depth)
+
+
+def tables_in_single_precision(f, prefixes, suffixes, alphabet):
+    return tuple(table.float() for table in hankel_blocks(f, prefixes, suffixes, alphabet))
+
+
+def asks_with_lists(f, prefixes, suffixes, alphabet):
+    return hankel_blocks(lambda word: f(list(word)), prefixes, suffixes, alphabet)
+
+
+def a_list_of_matrices(blocks, rank):
+    initial, final, transitions = spectral_automaton(blocks, rank)
+    return initial, final, list(transitions)
+
+
+def row_and_column(blocks, rank):
+    initial, final, transitions = spectral_automaton(blocks, rank)
+    return initial[None], final[:, None], transitions
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "said"),
+    [
+        ("distill_tree", asks_about_flat_rows, "inputs of shape (batch, 2, 3)"),
+        ("hankel_blocks", tables_in_single_precision, "float32 where the docstring promises float64"),
+        ("hankel_blocks", asks_with_lists, "a tuple of letters, not a list"),
+        ("spectral_automaton", a_list_of_matrices, "one tensor (letters, states, states), but is a list"),
+        ("spectral_automaton", row_and_column, "the shape (states,), but has (1, 2)"),
+        ("spectral_automaton", lambda blocks, rank: None, "What came back: the result: None"),
+    ],
+)
+def test_what_would_fail_later_in_the_chapter_is_said_at_once(name, function, said):
+    exercise = exercises_of("09_distillation")[name]
+    answers = answers_for("09_distillation", exercise, PUBLIC_SEEDS)
+    verdict = compare(exercise, record(function, exercise, answers.seeds, answers.inputs), answers)
+    assert not verdict.right
+    assert said in verdict.message

@@ -49,6 +49,18 @@ def _loss_cases(seed: int) -> list[Case]:
     return [case(5, 4, 3.0, 0.7), case(6, 3, 2.0, 1.0), case(4, 5, 4.0, 0.2)]
 
 
+def _observe_loss(fn: Callable[..., Any], case: Case) -> Values:
+    """The loss, and its gradient at the student's logits: it is there to be trained on."""
+    leaf = case["student"].clone().requires_grad_()
+    others = [value for name, value in case.items() if name != "student"]
+    loss = fn(leaf * 1, *others)
+    slope: Tensor | str = "none: no gradient leads back to the student"
+    if isinstance(loss, Tensor) and loss.requires_grad:
+        (found,) = torch.autograd.grad(loss.sum(), leaf, allow_unused=True)
+        slope = torch.zeros_like(leaf) if found is None else found
+    return {**flatten(loss), "gradient at the student's logits": slope}
+
+
 def _bias_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
@@ -262,6 +274,7 @@ EXERCISES = [
             "KL asks for probabilities of the teacher and log-probabilities of the student, both at the temperature T.",
             "`F.kl_div(log_q, p, reduction=…)`: which reduction sums over classes and averages over the batch? Then T², then `F.cross_entropy`.",
         ),
+        observe=_observe_loss,
     ),
     Exercise(
         "bias_for_share",

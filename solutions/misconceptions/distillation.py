@@ -86,6 +86,11 @@ def takes_the_cross_entropy(student, teacher, labels, temperature, alpha):
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
 
 
+def forgets_where_it_came_from(student, teacher, labels, temperature, alpha):
+    """The number is right, but nothing can be learned from it: no gradient leads back to the student. Compute with tensors to the end, without `item()`, `detach()` or NumPy."""
+    return distillation_loss(student, teacher, labels, temperature, alpha).item()
+
+
 def divergence_the_other_way(student, teacher, labels, temperature, alpha):
     """This is KL(q ‖ p): teacher and student have changed places. Then the student is asked to avoid what the teacher finds unlikely, instead of to cover what it finds likely."""
     soft, _ = _terms(teacher, student, labels, temperature)
@@ -617,6 +622,7 @@ MISCONCEPTIONS = {
         multiplies_by_the_temperature_once,
         sums_over_the_batch,
         takes_the_cross_entropy,
+        forgets_where_it_came_from,
         softmax_of_soft_targets,
         divergence_the_other_way,
         averages_over_the_classes,
