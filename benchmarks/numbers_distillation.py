@@ -120,11 +120,6 @@ def trees(digits: Digits) -> None:
             distilled = distill_tree(digits.network, digits.data.train_images[:images], depth)
             for name, tree in (("labels", plain), ("network", distilled)):
                 grade(digits, f"tree of depth {depth}, {images} images, {name}", [digits.votes(tree)])
-    grade(
-        digits,
-        "tree of depth 8, network's answers to all 4000",
-        [digits.votes(distill_tree(digits.network, digits.data.train_images, 8))],
-    )
     hard = F.one_hot(digits.data.train_labels, 10).float()
     for name, targets in (("labels", hard), ("network, T = 3", soft_targets(digits.teacher, 3.0))):
         answers = []

@@ -114,8 +114,8 @@ def distill_tree(
     The tree is scikit-learn's DecisionTreeClassifier with at most `depth` questions on any path; each
     question compares one input feature with a threshold.
 
-    predict: the network, a batch to one score per class. x: inputs to ask it about, in any shape; the tree
-    sees each as one flat row. depth: at least 1.
+    predict: the network, a batch to one score per class. x: inputs in any shape; the network is asked about
+    them as they are, the tree sees each as one flat row. depth: at least 1.
     Returns the fitted tree; use a random_state, so that the same call grows the same tree.
     Raises ValueError when depth is below 1.
 

@@ -239,8 +239,8 @@ grade("depth 8, 400 labels, without the network", votes(few))
 grade("depth 8, 4,000 labels, without the network", votes(full))
 
 # %% [markdown]
-# Two honest findings. With few labels the network's answers help a tree a lot. But a tree that has *all* the labels is as good without the
-# network: the network knows its training images by heart, so there its answers *are* the labels. And single pixels are poor questions.
+# Two honest findings. With few labels a network helps a tree a lot, because it answers where nobody has a label. But a tree that has *all* the labels is as
+# good without the network: the network knows its training images by heart, so there its answers *are* the labels. And single pixels are poor questions.
 
 # %% [markdown]
 # ## A soft tree, whose questions are pictures
