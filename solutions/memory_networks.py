@@ -197,7 +197,7 @@ def linear_hop(
 ) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch n"]]:
     """A hop without its softmax, with which training begins: p_i = ⟨u, m_i⟩ and o = Σ_i p_i c_i.
 
-    Source: Sukhbaatar et al. (2015), section 4.1 (linear start).
+    Source: Sukhbaatar et al. (2015), section 4.2 (linear start).
     """
     p = (memory_in @ query[..., None])[..., 0]
     if mask is not None:
@@ -236,7 +236,7 @@ def clip_each_matrix(gradients: list[Float[Tensor, "_ _"]], limit: float) -> lis
 
     g ← g · limit / ‖g‖ for each matrix with ‖g‖ > limit, where ‖g‖² = Σ g_ij²
 
-    Returns new tensors, in the same order.
+    Returns new tensors, in the same order; those that were given stay as they are.
 
     Source: Sukhbaatar et al. (2015), section 4.2.
     """
@@ -252,7 +252,7 @@ class MemN2N(nn.Module):
     Stories hold the newest sentence first, so that the time rows T_A, T_C tell how long ago a sentence was said.
     While `linear_start` is True, the hops go without softmax.
 
-    Source: Sukhbaatar et al. (2015), sections 2 and 4.1.
+    Source: Sukhbaatar et al. (2015), sections 2, 4.1 and 4.2.
     """
 
     def __init__(

@@ -109,6 +109,12 @@ def _clip_cases(seed: int) -> list[Case]:
     return [{"gradients": gradients, "limit": 4.0}]
 
 
+def _observe_clip(fn: Any, case: Case) -> Values:
+    """What is returned, and what became of the gradients that were given."""
+    given = [g.clone() for g in case["gradients"]]
+    return flatten(fn(given, case["limit"])) | {f"given {i}": g for i, g in enumerate(given)}
+
+
 EXERCISES = [
     Exercise(
         "write_memory",
@@ -191,6 +197,7 @@ EXERCISES = [
     Exercise(
         "clip_each_matrix",
         cases=_clip_cases,
+        observe=_observe_clip,
         points=2,
         minutes=8,
         level="stretch",

@@ -3,6 +3,8 @@
 import torch
 from torch.nn import functional as F
 
+from solutions.memory_networks import memory_hop
+
 # --- write_memory -----------------------------------------------------------------------------------------------------
 
 
@@ -50,6 +52,24 @@ def writes_into_the_callers_memory(memory, age, x):
     return memory, age
 
 
+def writes_into_memory_but_not_into_age(memory, age, x):
+    """The ages are new ones, but the sentence went straight into the memory that was handed in: its old content is lost to whoever still holds it."""
+    empty = age < 0
+    slot = empty.long().argmax() if empty.any() else age.argmax()
+    age = torch.where(empty, age, age + 1)
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def ages_the_new_sentence_too(memory, age, x):
+    """The new sentence is one writing old already: it was counted among those that grow older. The one just written has age 0."""
+    empty = age < 0
+    slot = empty.long().argmax() if empty.any() else age.argmax()
+    memory, age = memory.clone(), age.clone()
+    memory[slot], age[slot] = x, 0
+    return memory, torch.where(age < 0, age, age + 1)
+
+
 def write_by_rows(memory, age, x):
     """Right: build the new memory row by row."""
     slot = min(range(len(age)), key=lambda i: (age[i] >= 0, -age[i].item() if age[i] >= 0 else i))
@@ -70,6 +90,12 @@ def finds_empty_slots(query, memory, mask):
 def finds_empty_slots_by_zero(query, memory, mask):
     """Multiplying the score by the mask makes an empty slot's score 0, and 0 beats every negative score. What score can never win?"""
     best = (torch.einsum("...d,...sd->...s", query, memory) * mask).argmax(-1)
+    return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
+
+
+def looks_among_the_empty_slots(query, memory, mask):
+    """You look only where nothing is written: the mask is upside down. Here True means that a slot holds a memory."""
+    best = torch.einsum("...d,...sd->...s", query, memory).masked_fill(mask, -torch.inf).argmax(-1)
     return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
 
 
@@ -130,6 +156,12 @@ def averages_over_the_rivals(scores, correct, margin):
     return ((violations.sum(1) - margin) / (scores.shape[1] - 1)).mean()
 
 
+def sums_over_the_batch(scores, correct, margin):
+    """You sum over the batch. The loss is the mean of the rows' losses, so that it does not depend on how many there are."""
+    right = scores.gather(1, correct[:, None])
+    return ((margin - right + scores).clamp(min=0).sum(1) - margin).sum()
+
+
 def margin_by_selection(scores, correct, margin):
     """Right: take the right column out first."""
     other = F.one_hot(correct, scores.shape[1]) == 0
@@ -161,6 +193,12 @@ def position_without_the_two(words, dim):
     """The 2 before j/J is missing: without it the weights shrink towards the end of every sentence instead of turning round."""
     j, k = torch.arange(1, words + 1)[:, None] / words, torch.arange(1, dim + 1) / dim
     return (1 - j) - k * (1 - j)
+
+
+def position_encoding_of_the_published_code(words, dim):
+    """This is the encoding of the program that was published with the paper, and of many programs after it. The paper's own formula, which is asked for here, is another one."""
+    j, k = torch.arange(1, words + 1)[:, None], torch.arange(1, dim + 1)
+    return 1 + 4 * (j - (words + 1) / 2) * (k - (dim + 1) / 2) / (words * dim)
 
 
 def position_encoding_by_outer_product(words, dim):
@@ -260,6 +298,34 @@ def hop_of_nothing_is_nan(query, memory_in, memory_out, mask=None):
     return torch.einsum("...n,...nd->...d", scores.softmax(-1), memory_out), scores.softmax(-1)
 
 
+def hop_of_nothing_is_the_mean(query, memory_in, memory_out, mask=None):
+    """Right while there is anything to attend to. Where every slot is empty, all scores are equally low and the softmax shares its weight among nothings: weights and output should be zero there."""
+    scores = _scores(query, memory_in)
+    p = (scores if mask is None else scores.masked_fill(~mask, -1e9)).softmax(-1)
+    return torch.einsum("...n,...nd->...d", p, memory_out), p
+
+
+def attends_to_empty_slots(query, memory_in, memory_out, mask=None):
+    """The mask is not used: empty slots get their share of attention, as if something were written there."""
+    return _hop(_scores(query, memory_in).softmax(-1), memory_out, None)
+
+
+def attends_only_to_empty_slots(query, memory_in, memory_out, mask=None):
+    """You attend where nothing is written: the mask is upside down. Here True means that there is a memory."""
+    return hop_by_exponentials(query, memory_in, memory_out, None if mask is None else ~mask)
+
+
+def gives_empty_slots_the_score_zero(query, memory_in, memory_out, mask=None):
+    """Empty slots got the score 0, but exp(0) is 1: that is a middling score, not the lowest one."""
+    scores = _scores(query, memory_in)
+    return _hop((scores if mask is None else scores * mask).softmax(-1), memory_out, None)
+
+
+def forgets_the_softmax(query, memory_in, memory_out, mask=None):
+    """Your weights are the bare inner products: they can be negative, and they do not sum to one. The softmax is missing."""
+    return _hop(_scores(query, memory_in), memory_out, mask)
+
+
 def hop_by_exponentials(query, memory_in, memory_out, mask=None):
     """Right: exponentials, divided by their sum where there is one."""
     scores = (memory_in * query.unsqueeze(-2)).sum(-1)
@@ -289,6 +355,21 @@ def asks_the_same_every_time(hop, query, memories_in, memories_out, mask, transf
         total = total @ transfer.mT + o
         weights.append(p)
     return total, torch.stack(weights, dim=-2)
+
+
+def forgets_to_transfer(hop, query, memories_in, memories_out, mask, transfer):
+    """H is not used: the old query is carried over as it is. With adjacent tying nobody notices, because H is the identity there; with layer-wise tying it is learned."""
+    weights = []
+    for memory_in, memory_out in zip(memories_in, memories_out, strict=True):
+        o, p = hop(query, memory_in, memory_out, mask)
+        query = query + o
+        weights.append(p)
+    return query, torch.stack(weights, dim=-2)
+
+
+def calls_a_hop_of_its_own(hop, query, memories_in, memories_out, mask, transfer):
+    """You call memory_hop whatever hop is handed in. Another kind of hop must fit in as well: training begins with one that has no softmax."""
+    return hops_by_recursion(memory_hop, query, memories_in, memories_out, mask, transfer)
 
 
 def transfers_the_output_too(hop, query, memories_in, memories_out, mask, transfer):
@@ -355,6 +436,13 @@ def clips_each_row(gradients, limit):
     return [g * (limit / g.norm(dim=1, keepdim=True)).clamp(max=1) for g in gradients]
 
 
+def clips_in_place(gradients, limit):
+    """The numbers are right, but the gradients that were handed in have been shortened themselves. New tensors were promised: multiply without an underscore, and without *=."""
+    for g in gradients:
+        g *= min(1.0, limit / g.norm())
+    return gradients
+
+
 def clip_by_clamped_factor(gradients, limit):
     """Right: one factor, never above one."""
     return [g / (g.square().sum().sqrt() / limit).clamp(min=1) for g in gradients]
@@ -367,20 +455,30 @@ MISCONCEPTIONS = {
         ages_empty_slots,
         forgets_although_there_is_room,
         writes_into_the_callers_memory,
+        writes_into_memory_but_not_into_age,
+        ages_the_new_sentence_too,
     ],
-    "hard_lookup": [finds_empty_slots, finds_empty_slots_by_zero, looks_up_softly, looks_up_by_cosine],
+    "hard_lookup": [
+        finds_empty_slots,
+        finds_empty_slots_by_zero,
+        looks_among_the_empty_slots,
+        looks_up_softly,
+        looks_up_by_cosine,
+    ],
     "margin_ranking_loss": [
         ranks_the_right_one_against_itself,
         clamps_the_sum,
         ranks_the_wrong_way_round,
         counts_the_worst_rival_only,
         averages_over_the_rivals,
+        sums_over_the_batch,
     ],
     "position_encoding": [
         position_encoding_transposed,
         position_counts_from_zero,
         position_divides_by_the_wrong_size,
         position_without_the_two,
+        position_encoding_of_the_published_code,
     ],
     "embed_sentences": [counts_the_padding, embeds_a_bag_of_words, averages_the_words, weights_after_the_sum],
     "memory_hop": [
@@ -391,15 +489,28 @@ MISCONCEPTIONS = {
         scales_by_the_root_of_d,
         sums_the_memory_unweighted,
         hop_of_nothing_is_nan,
+        hop_of_nothing_is_the_mean,
+        attends_to_empty_slots,
+        attends_only_to_empty_slots,
+        gives_empty_slots_the_score_zero,
+        forgets_the_softmax,
     ],
     "repeat_hops": [
         output_replaces_the_query,
         asks_the_same_every_time,
+        forgets_to_transfer,
+        calls_a_hop_of_its_own,
         transfers_the_output_too,
         transfers_by_the_transpose,
         stacks_hops_first,
     ],
-    "clip_each_matrix": [clips_all_together, clips_each_number, stretches_short_ones, clips_each_row],
+    "clip_each_matrix": [
+        clips_all_together,
+        clips_each_number,
+        stretches_short_ones,
+        clips_each_row,
+        clips_in_place,
+    ],
 }
 
 ALTERNATIVES = {

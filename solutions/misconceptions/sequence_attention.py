@@ -20,6 +20,11 @@ def squashes_after_v(state, annotations, W, U, v):
     return torch.tanh(((state @ W.T).unsqueeze(-2) + annotations @ U.T) @ v)
 
 
+def squashes_each_by_itself(state, annotations, W, U, v):
+    """State and annotation are squashed each by itself, and only then added. What the state adds is the same at every place again, so that the softmax removes it: they must meet inside the tanh."""
+    return (torch.tanh(state @ W.T).unsqueeze(-2) + torch.tanh(annotations @ U.T)) @ v
+
+
 def multiplies_state_and_annotation(state, annotations, W, U, v):
     """State and annotations are multiplied here, number by number. That is another kind of score (multiplicative); this one is called additive."""
     return torch.tanh((state @ W.T).unsqueeze(-2) * (annotations @ U.T)) @ v
@@ -99,6 +104,15 @@ def divides_by_nothing(state, annotations, W, U, v, mask=None):
     return _read(alpha, annotations), alpha
 
 
+def reads_padding_when_there_is_nothing_else(state, annotations, W, U, v, mask=None):
+    """Right while a row has a real word. Where it has none, all scores are equally low, and the softmax shares its weight among the padding: nothing to read means zeros."""
+    e = additive_scores(state, annotations, W, U, v)
+    if mask is not None:
+        e = e.masked_fill(~mask, torch.finfo(e.dtype).min)
+    alpha = torch.softmax(e, dim=-1)
+    return _read(alpha, annotations), alpha
+
+
 def reads_everything_alike(state, annotations, W, U, v, mask=None):
     """The weights are right, but the context does not use them: it is the plain mean of the annotations."""
     _, alpha = attend_source(state, annotations, W, U, v, mask)
@@ -142,6 +156,11 @@ def divides_by_every_place(logits, tokens, pad=0):
 def sums_instead_of_averaging(logits, tokens, pad=0):
     """This is the sum over the real words. Without the division by T, a longer text has a higher price for the same quality."""
     return -(_log_p(logits, tokens) * (tokens != pad)).sum()
+
+
+def forgets_the_minus(logits, tokens, pad=0):
+    """This is the mean log p itself, and it is negative. A price is the higher the worse the translation: look at the sign in the formula."""
+    return _log_p(logits, tokens)[tokens != pad].mean()
 
 
 def averages_sentence_by_sentence(logits, tokens, pad=0):
@@ -227,6 +246,18 @@ def looks_on_after_the_end(step, state, start, end, steps):
         running = running & (token != end)
         if not running.any():
             break
+    return torch.stack(tokens, dim=1), torch.stack(alignment, dim=1)
+
+
+def goes_on_when_all_are_over(step, state, start, end, steps):
+    """You always take all the steps that are allowed. Every sentence is over before: stop there, or the rest of your rows is nothing but `end`."""
+    running, tokens, alignment, token = torch.ones_like(start, dtype=torch.bool), [], [], start
+    for _ in range(steps):
+        logits, state, weights = step(token, state)
+        token = torch.where(running, logits.argmax(dim=-1), end)
+        tokens.append(token)
+        alignment.append(weights * running[:, None])
+        running = running & (token != end)
     return torch.stack(tokens, dim=1), torch.stack(alignment, dim=1)
 
 
@@ -447,6 +478,7 @@ MISCONCEPTIONS = {
     "additive_scores": [
         forgets_the_tanh,
         squashes_after_v,
+        squashes_each_by_itself,
         multiplies_state_and_annotation,
         normalizes_the_scores,
         mixes_the_two_spaces,
@@ -458,12 +490,14 @@ MISCONCEPTIONS = {
         gives_padding_the_score_zero,
         masks_the_real_words,
         divides_by_nothing,
+        reads_padding_when_there_is_nothing_else,
         reads_everything_alike,
     ],
     "translation_loss": [
         counts_the_padding_as_words,
         divides_by_every_place,
         sums_instead_of_averaging,
+        forgets_the_minus,
         averages_sentence_by_sentence,
         takes_logits_for_logarithms,
         always_takes_zero_for_padding,
@@ -473,6 +507,7 @@ MISCONCEPTIONS = {
         forgets_the_state,
         writes_on_after_the_end,
         looks_on_after_the_end,
+        goes_on_when_all_are_over,
         stops_with_the_first_sentence,
         hides_the_last_look,
     ],
