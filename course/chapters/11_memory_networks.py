@@ -274,7 +274,7 @@ ask_your_own(answer, LECTURE_STORY, [e.question for e in LECTURE_EXAMPLES])
 # Such a network is not easy to train: the first hop is useless until the second one is good, and the other way round. Four things help:
 #
 # - **Clipping.** Gradients explode now and then. Each *matrix* whose gradient is longer than 40 is shortened, by itself.
-# - **Linear start.** For the first 20 epochs the hops go without their softmax (`linear_hop`). Everything is then a product of matrices, and learns
+# - **Linear start.** For the first epochs (20 in the paper's own program) the hops go without their softmax (`linear_hop`). Everything is then a product of matrices, and learns
 #   quickly who belongs to whom.
 # - **Random empty memories.** Ages are shaken a little, so that "three sentences ago" is not learned by heart.
 # - **Restarts.** Train ten, keep the one with the lowest *training* loss.

@@ -166,12 +166,15 @@ alignment_matrices(
     sentences,
     written,
     titles=["".join(symbols) for symbols in written],
-    alt="Three alignment matrices. The four digits of the year look at the words of the year, wherever these stand in the sentence; then the month, then the day.",
+    alt="Three alignment matrices. In the first two, the digits of the year look at the words of the year, wherever these stand in the sentence; then the month, then the day. In the third, the 0 of 2017 and the first digit of the month look at other words.",
 )
 
 # %% [markdown]
 # The year is written first, so the look jumps to the end of the first sentence, then to the month, then back to the day. In the second sentence the same
 # words stand elsewhere, and the look follows them. *eighty* is looked at for the 8, *four* for the 4; *tuesday* is ignored.
+#
+# The third is less tidy: for the 0 of 2017 the network looks at *thirty*, and for the first digit of the month at *twenty*, and both are right all the same. Keep that in
+# mind until the end of the chapter.
 
 # %% tags=["demo"]
 from course.show.sequence_attention import translation_widget
@@ -436,7 +439,7 @@ for name, places in {"year": [0, 1, 2, 3], "month": [5, 6], "day": [8, 9], "the 
     )
 
 # %% [markdown]
-# For digits the look is as honest as one could wish: take the word away, and most of the digit goes with it. For a **dash** the network looks at a word, too, with nearly half of its
+# For digits the look is honest on the whole: take the word away, and more than half of the digit's probability goes with it. For a **dash** the network looks at a word, too, with nearly half of its
 # attention, and *nothing happens* when that word disappears. The softmax must give its weight to somebody, also when nothing is needed. The map looks the same in both cases.
 #
 # So a matrix of attention weights
