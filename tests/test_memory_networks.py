@@ -12,6 +12,7 @@ from course.models.memory_networks import (
     LECTURE_RECIPE,
     LECTURE_WORDS,
     Recipe,
+    Restarts,
     bags_of,
     lecture_lexicon,
     lecture_state,
@@ -287,6 +288,12 @@ def test_random_empty_memories_keep_the_order_and_spare_the_empty_slots():
         assert (told.diff()[told[1:] < 29] > 0).all()
     assert (ages > torch.arange(30)).any()
     assert torch.equal(random_ages(stories, 0.0, torch.Generator()), torch.arange(30).expand(40, 30))
+
+
+def test_the_best_restart_is_chosen_by_training_loss_or_by_training_error():
+    trained = Restarts({}, torch.tensor([0.3, 0.1, 0.4, 0.2]), torch.tensor([0.0, 0.5, 0.0, 0.1]))
+    assert trained.best == 1
+    assert trained.best_by_error == 0, "among equal errors the loss decides"
 
 
 def test_training_learns_the_easiest_task():

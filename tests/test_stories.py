@@ -223,3 +223,9 @@ def test_examples_become_numbers_newest_sentence_first():
 def test_unknown_words_are_named():
     with pytest.raises(ValueError, match="unknown words: dragon"):
         Lexicon.of(LECTURE_EXAMPLES).encode("Where is the dragon?", 6)
+
+
+def test_a_line_without_a_word_is_refused():
+    """It used to become an empty memory, and a question of it was answered all the same."""
+    with pytest.raises(ValueError, match=r"'\?\?' has no words"):
+        Lexicon.of(LECTURE_EXAMPLES).encode("??", 6)

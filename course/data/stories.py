@@ -428,6 +428,8 @@ class Lexicon:
         words = words_of(sentence)
         if unknown := [word for word in words if word not in self.number]:
             raise ValueError(f"unknown words: {', '.join(unknown)}. Known are: {', '.join(self.words[1:])}")
+        if not words:
+            raise ValueError(f"{sentence!r} has no words")
         if len(words) > length:
             raise ValueError(f"{sentence!r} has {len(words)} words; at most {length} fit")
         return [self.number[word] for word in words] + [0] * (length - len(words))

@@ -56,6 +56,12 @@ class Restarts(NamedTuple):
         """The restart with the lowest training loss."""
         return int(self.training_loss.argmin())
 
+    @property
+    def best_by_error(self) -> int:
+        """The restart with the lowest training error, as Sukhbaatar et al. choose; among equals, the lowest loss."""
+        pairs = zip(self.training_error.tolist(), self.training_loss.tolist(), strict=True)
+        return min(enumerate(pairs), key=lambda numbered: numbered[1])[0]
+
 
 class Bags(NamedTuple):
     """Examples as rows of a table of different sentences; row 0 is the empty sentence."""
