@@ -218,7 +218,7 @@ accuracy_by_length(
     },
     trained=(4, 42),
     bins=12,
-    alt="Share of exactly right translations over sentence length. With attention it stays at 1 for all sentences of one to three dates; with one vector it falls to 0 between 10 and 20 words. With four dates it is 0 even with attention.",
+    alt="Share of exactly right translations over sentence length. With attention it stays at 1 for all sentences of one to three dates; with one vector it falls to almost 0 between 10 and 20 words. With four dates it is 0 even with attention.",
 )
 for n, pairs in tests.items():
     found = [share_right(model, pairs).float().mean() for model in (translator, forgetful)]
