@@ -9,11 +9,11 @@ Throughout, z_ij = a_i w_ij is what input i contributes to output j, and w⁺ = 
 
 import copy
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import nullcontext
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -282,7 +282,7 @@ def lrp(
     R(output) = logit of the target at its place, 0 elsewhere;  then from the last layer to the first
 
         dense, convolution     R ← rule(layer, a, R),  a = the layer's inputs for this x
-        ReLU, dropout          R unchanged
+        activations, dropout   R unchanged
         flatten                R, reshaped
         max pooling            each R to the place of its window's maximum
         average pooling        like a dense layer with equal weights under the ε rule
@@ -419,98 +419,32 @@ _LAYER_FUNCTIONS = {
 }  # fmt: skip
 
 # Activation functions that do not keep Σ a·∂z/∂a = z; relevance passes through them unchanged (Bach et al., sec. 2.4).
-_ACTIVATIONS = frozenset(
-    [
-        "relu6",
-        "elu",
-        "selu",
-        "celu",
-        "gelu",
-        "silu",
-        "mish",
-        "hardswish",
-        "hardtanh",
-        "softplus",
-        "sigmoid",
-        "tanh",
-        "softsign",
-    ]
-)
+_ACTIVATIONS = {
+    "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "hardtanh", "softplus", "sigmoid",
+    "tanh", "softsign",
+}  # fmt: skip
 
-# Steps of autograd's graph that keep Σ a·∂z/∂a = z, or only move values around …
-_MOVES = frozenset(
-    [
-        "torch::autograd::AccumulateGrad",
-        "torch::autograd::Copy",
-        "torch::autograd::CopySlices",
-        "Alias",
-        "AsStrided",
-        "Cat",
-        "Clone",
-        "ConstantPadNd",
-        "Copy",
-        "Diagonal",
-        "Expand",
-        "Flip",
-        "Index",
-        "IndexSelect",
-        "Permute",
-        "PixelShuffle",
-        "PixelUnshuffle",
-        "ReflectionPad1D",
-        "ReflectionPad2D",
-        "Repeat",
-        "ReplicationPad1D",
-        "ReplicationPad2D",
-        "Reshape",
-        "ReshapeAlias",
-        "Roll",
-        "Select",
-        "Slice",
-        "Split",
-        "SplitWithSizes",
-        "Squeeze",
-        "Stack",
-        "T",
-        "ToCopy",
-        "Transpose",
-        "Unbind",
-        "Unfold",
-        "UnsafeSplit",
-        "UnsafeView",
-        "Unsqueeze",
-        "View",
-        "AdaptiveMaxPool2D",
-        "AdaptiveMaxPool3D",
-        "Amax",
-        "Div",
-        "LeakyRelu",
-        "Max",
-        "MaxPool2DWithIndices",
-        "MaxPool3DWithIndices",
-        "Mul",
-        "Neg",
-        "PreluKernel",
-        "Relu",
-        "UpsampleBilinear2D",
-        "UpsampleNearest2D",
-    ]
-)
+# Steps of autograd's graph that keep Σ a·∂z/∂a = z: they move values around, choose some or scale them …
+_MOVES = {
+    "View", "Reshape", "ReshapeAlias", "UnsafeView", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T",
+    "Expand", "Repeat", "Flip", "Roll", "Clone", "Copy", "ToCopy", "Alias", "AsStrided", "Diagonal", "Cat",
+    "Stack", "Split", "SplitWithSizes", "UnsafeSplit", "Unbind", "Select", "Slice", "Index", "IndexSelect",
+    "Unfold", "PixelShuffle", "PixelUnshuffle", "Sort", "Topk", "ConstantPadNd", "ReflectionPad1D",
+    "ReflectionPad2D", "ReplicationPad1D", "ReplicationPad2D", "UpsampleBilinear2D", "UpsampleNearest2D",
+    "MaxPool2DWithIndices", "MaxPool3DWithIndices", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "Max", "Amax",
+    "Relu", "LeakyRelu", "PreluKernel", "Neg", "Mul", "Div", "torch::autograd::AccumulateGrad",
+    "torch::autograd::Copy",
+}  # fmt: skip
 # … and those that do so because they are linear: they follow the ε rule.
-_SUMS = frozenset(
-    [
-        "Add",
-        "AdaptiveAvgPool2D",
-        "AdaptiveAvgPool3D",
-        "AvgPool2D",
-        "AvgPool3D",
-        "Mean",
-        "MkldnnAdaptiveAvgPool2D",
-        "Sub",
-        "Sum",
-    ]
-)
+_SUMS = {
+    "Add", "Sub", "Sum", "Mean", "AvgPool2D", "AvgPool3D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
+    "MkldnnAdaptiveAvgPool2D",
+}  # fmt: skip
 _KNOWN = _MOVES | _SUMS
+
+# The graph does not say what was written into a part of a tensor: fine when one of these functions has done it.
+_WRITERS = {"__setitem__", "copy_", "zero_", "fill_", "relu", "relu_", "add_", "sub_"}
+_WRITTEN = _KNOWN | {"torch::autograd::CopySlices"}
 
 
 class _Propagation(TorchFunctionMode):
@@ -536,59 +470,69 @@ class _Propagation(TorchFunctionMode):
     def _run(self, x: Tensor) -> Tensor:
         self.pixels = x
         self.follows_x: dict[Node | None, bool] = {x.grad_fn: True, None: False}
-        self.latest: tuple[Any, ...] = (None,) * 5
+        self.latest: tuple[Any, ...] = (None,) * 6
         training = any(part.training for part in self.model.modules())
         with evaluation_mode(self.model) if training else nullcontext(), self:
-            return self.model(x)
+            result = self.model(x)
+            if isinstance(result, Tensor):
+                self._admit(result.grad_fn)  # whatever came about unseen, as in a compiled layer
+            return result
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "").rstrip("_")
+        name = getattr(func, "__name__", "")
+        step: Any = None
         if func in _LAYER_FUNCTIONS:
-            return self._layer(func, *args, **kwargs)
-        if func is F.batch_norm:
-            return self._merged(*args, **kwargs)
-        if name in _ACTIVATIONS or (name == "relu" and self.keep_dead):
-            return self._activation(func, *args, **kwargs)
+            step = self._layer
+        elif func is F.batch_norm:
+            step = self._merged
+        elif name.rstrip("_") in _ACTIVATIONS or (name.rstrip("_") == "relu" and self.keep_dead):
+            step = self._activation
+        if step is not None and self._admit((args[0] if args else kwargs["input"]).grad_fn):
+            return step(func, *args, **kwargs)
         result = func(*args, **kwargs)
-        if isinstance(result, Tensor) and result.grad_fn not in self.follows_x:
-            self._examine(result)
+        written = args[0] if name == "__setitem__" else result
+        for part in written if isinstance(written, tuple) else (written,):
+            if isinstance(part, Tensor) and part.grad_fn not in self.follows_x:
+                self._examine(part, _WRITTEN if name in _WRITERS else _KNOWN)
         return result
 
-    # the steps of a network, one method each
+    # the steps of a network that depend on x, one method each
 
     def _layer(
         self, func: Any, input: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **more: Any
     ) -> Tensor:
         """A dense or convolution layer: its rule decides."""
-
-        def apply(a: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-            return func(a, w, b, *rest, **more)
-
         owners = self.owners.get(id(weight))
         if owners is None:
             raise self._refusal(
                 f"{func.__name__} with a weight that belongs to no dense or convolution layer"
             )
-        layer, rule = owners[0][1], self._rule([name for name, _ in owners])
-        result = self._ruled(apply, input, layer, weight, bias, rule)
-        self.latest = (result, result.grad_fn, apply, input, layer, rule)
+        if not torch.is_grad_enabled():
+            raise self._refusal("a layer under torch.no_grad(), through which nothing comes back")
+        call, rule = _Call(func, rest, more), self._rule([name for name, _ in owners])
+        layers = [
+            layer for _, layer in owners if layer.bias is bias
+        ]  # those that share a weight may differ in it
+        layer = next((each for each in layers if call.fits(each)), layers[0] if layers else None)
+        result = self._ruled(call, input, layer, weight, bias, rule)
+        self.latest = (result, result.grad_fn, call, input, layer, rule)
         return result
 
-    def _merged(self, input: Tensor, mean: Tensor | None, *args: Any, **kwargs: Any) -> Tensor:
+    def _merged(self, func: Any, input: Tensor, mean: Tensor | None, *args: Any, **kwargs: Any) -> Tensor:
         """A batch normalization: one layer together with the one before it."""
-        result, node, apply, a, layer, rule = self.latest
+        result, node, call, a, layer, rule = self.latest
         norms = (part for part in self.model.modules() if isinstance(part, _BatchNorm))
         bn = next((norm for norm in norms if mean is not None and norm.running_mean is mean), None)
-        if input is not result or input.grad_fn is not node or bn is None:
+        if input is not result or input.grad_fn is not node or bn is None or layer is None:
             raise self._refusal(
                 "a batch normalization that does not directly follow a dense or convolution layer"
             )
         layer = merge_batchnorm(layer, bn)
-        return self._ruled(apply, a, layer, layer.weight, layer.bias, rule)
+        return self._ruled(call, a, layer, layer.weight, layer.bias, rule)
 
     def _ruled(
-        self, apply: Any, a: Tensor, layer: nn.Module, weight: Tensor, bias: Tensor | None, rule: Rule
+        self, call: "_Call", a: Tensor, layer: Layer | None, weight: Tensor, bias: Tensor | None, rule: Rule
     ) -> Tensor:
         """The layer's own value, and the gradient that makes its rule true."""
         weight, bias = weight.detach(), None if bias is None else bias.detach()
@@ -599,51 +543,54 @@ class _Propagation(TorchFunctionMode):
         if function not in _PROPORTIONAL and a is not self.pixels:
             self.dead_units_matter = True
         if function in _DENOMINATORS and simple:
-            q = _DENOMINATORS[function](apply, a, weight, bias, **options)
-            z = q if function is epsilon_rule else apply(a.detach(), weight, bias)
+            q = _DENOMINATORS[function](call, a, weight, bias, **options)
+            z = q if function is epsilon_rule else call(a.detach(), weight, bias)
             share = z.detach() / stabilized(q.detach(), options.get("epsilon", STABILIZER))
             q.register_hook(lambda g: g * share)
             if z is not q:
                 q.data = z.data
         else:
-            if getattr(layer, "padding_mode", "zeros") != "zeros" or (bias is None) != (layer.bias is None):
+            if layer is None or not call.fits(layer):
                 raise self._refusal(
-                    "a layer called otherwise than by itself, which only ε, γ and z⁺ can treat"
+                    "a layer whose function is not called as the layer would, which only ε, γ and z⁺ can treat"
                 )
-            q = _HandBack.apply(a, partial(rule, layer), apply(a.detach(), weight, bias))
+            q = _HandBack.apply(a, partial(rule, layer), call(a.detach(), weight, bias))
         self.follows_x[q.grad_fn] = True
         return q
 
-    def _activation(self, func: Any, z: Tensor, *rest: Any, **more: Any) -> Tensor:
+    def _activation(self, func: Any, input: Tensor, *rest: Any, **more: Any) -> Tensor:
         """An activation function: relevance passes through it unchanged."""
-        before = z.detach().clone()
+        before = input.detach().clone()
         value = func(before, *rest, **more)
         in_place = value.data_ptr() == before.data_ptr()
-        result = _PassOn.apply(z.clone() if in_place else z, value, self.keep_dead)
-        result = z.copy_(result) if in_place else result
+        result = _PassOn.apply(input.clone() if in_place else input, value, self.keep_dead)
         self.follows_x[result.grad_fn] = True
+        if in_place:
+            result = input.copy_(result)
+            self._admit(result.grad_fn, _WRITTEN)
         return result
 
-    def _examine(self, result: Tensor) -> None:
+    def _examine(self, result: Tensor, known: Set[str]) -> None:
         """Any other step: fine if it keeps Σ a·∂z/∂a = z; sums and averages follow the ε rule; else refused."""
         kinds: set[str] = set()
-        if self._admit(result.grad_fn, kinds) and kinds & _SUMS:
+        if self._admit(result.grad_fn, known, kinds) and kinds & _SUMS:
             size = result.detach().abs()
             share = size / (size + self.epsilon)
             result.register_hook(lambda g: g * share)
 
-    def _admit(self, node: Node | None, kinds: set[str]) -> bool:
+    def _admit(self, node: Node | None, known: Set[str] = _KNOWN, kinds: set[str] | None = None) -> bool:
         """Whether a step of the graph depends on x; collects the kinds of the new ones that do."""
         if node is not None and node not in self.follows_x:
-            sources = [self._admit(before, kinds) for before, _ in node.next_functions]
+            sources = [self._admit(before, known, kinds) for before, _ in node.next_functions]
             self.follows_x[node] = any(sources)
             if any(sources):
                 kind = node.name().partition("Backward")[0]
-                if kind not in _KNOWN:
+                if kind not in known:
                     raise self._refusal(f"the step {node.name()}")
                 if (kind == "Mul" and all(sources)) or (kind == "Div" and sources[1]):
                     raise self._refusal("a product or quotient of two things that both depend on the input")
-                kinds.add(kind)
+                if kinds is not None:
+                    kinds.add(kind)
         return self.follows_x[node]
 
     def _rule(self, names: list[str]) -> Rule:
@@ -667,6 +614,27 @@ class _Propagation(TorchFunctionMode):
         name = names[id(frame.f_locals["self"])] if frame is not None else ""
         where = f"Layer {name!r}" if name else "The model itself"
         return ValueError(f"{where}: LRP has no rule for {what}. Explain this network by gradients instead.")
+
+
+class _Call(NamedTuple):
+    """How a network calls a layer's function: with all that follows after weight and bias."""
+
+    func: Callable[..., Tensor]
+    rest: tuple[Any, ...]
+    more: dict[str, Any]
+
+    def __call__(self, a: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        return self.func(a, w, b, *self.rest, **self.more)
+
+    def fits(self, layer: Layer) -> bool:
+        """Whether the layer itself would call so; a convolution that pads otherwise than with zeros does not."""
+        if isinstance(layer, nn.Linear):
+            own: tuple[Any, ...] = ()
+        elif layer.transposed:
+            own = (layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation)
+        else:
+            own = (layer.stride, layer.padding, layer.dilation, layer.groups)
+        return (*self.rest, *self.more.values()) == own
 
 
 class _HandBack(torch.autograd.Function):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -290,6 +291,28 @@ def test_reused_layers_and_every_spelling_of_relu(name: str, spelling: str) -> N
     assert_same(lrp(model, x, target, RULES[name][0]), layer_by_layer(unrolled, x, target, RULES[name][0]))
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_layers_that_share_a_weight_may_differ_in_bias_and_spacing(name: str) -> None:
+    """A rule called for one of them must not look at the other's bias, nor at its dilation."""
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.near, self.far = nn.Conv1d(3, 3, 3, padding=1), nn.Conv1d(3, 3, 3, padding=2, dilation=2)
+            self.far.weight, self.out = self.near.weight, nn.Linear(18, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(F.relu(self.far(F.relu(self.near(x)))).flatten(1))
+
+    model, x = Tied(), torch.rand(4, 3, 6)
+    chain = nn.Sequential(model.near, nn.ReLU(), model.far, nn.ReLU(), nn.Flatten(), model.out)
+    target = model(x).argmax(1)
+    rule = RULES[name][0]
+    assert_same(lrp(model, x, target, rule), layer_by_layer(chain, x, target, rule))
+    model.far.bias = model.near.bias  # now only the spacing tells them apart
+    assert_same(lrp(model, x, target, rule), layer_by_layer(chain, x, target, rule))
+
+
 class Residual(nn.Module):
     def __init__(self, add: Callable[[Tensor, Tensor], Tensor], norm: bool = False) -> None:
         super().__init__()
@@ -542,6 +565,109 @@ def test_what_no_rule_describes_is_refused_by_name(odd: nn.Module) -> None:
         odd.forward = lambda a: F.bilinear(a, a, odd.weight)
     with pytest.raises(ValueError, match="'odd"):
         lrp(Odd(odd).double().eval(), torch.rand(4, 6))
+
+
+class Exponential(torch.autograd.Function):
+    """A step that no function call announces."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor) -> Tensor:
+        ctx.save_for_backward(a.exp())
+        return a.exp()
+
+    @staticmethod
+    def backward(ctx: Any, *g: Tensor) -> Tensor:
+        return g[0] * ctx.saved_tensors[0]
+
+
+class Attention(nn.MultiheadAttention):
+    def forward(self, a: Tensor) -> Tensor:
+        return super().forward(a, a, a)[0]
+
+
+class Recurrent(nn.LSTM):
+    def forward(self, a: Tensor) -> Tensor:
+        return super().forward(a)[0]
+
+
+class Own(nn.Module):
+    """Any function as a layer."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, a: Tensor) -> Tensor:
+        return self.function(a)
+
+
+def exponential_of_a_part(a: Tensor) -> Tensor:
+    a = a.clone()
+    a[:, :2].exp_()
+    return a
+
+
+@pytest.mark.parametrize("odd", [
+    Attention(6, 2), Recurrent(6, 6), Own(Exponential.apply), Own(exponential_of_a_part), nn.Sequential(nn.Linear(6, 6), Own(lambda a: a.var(1))),
+], ids=["attention", "LSTM", "custom", "part of a tensor", "variance"])  # fmt: skip
+def test_what_the_next_layer_swallows_is_refused_all_the_same(odd: nn.Module) -> None:
+    """The step before a dense layer, with nothing in between that would look at it, and results that are tuples."""
+    with pytest.raises(ValueError, match=r"Layer '(odd|last)"):
+        lrp(Odd(odd).double().eval(), torch.rand(6, 6))
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
+def test_a_scripted_layer_is_refused_not_taken_for_its_gradient() -> None:
+    inner = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+    for model in (Odd(torch.jit.script(inner)), torch.jit.script(nn.Sequential(inner, nn.Linear(6, 3)))):
+        with pytest.raises(ValueError, match="LRP has no rule for the step"):
+            lrp(model, torch.rand(4, 6), None, gamma_rule)
+
+
+def test_a_frozen_part_under_no_grad_is_refused_by_name() -> None:
+    model = Odd(nn.Linear(6, 6))
+    model.odd.forward = torch.no_grad()(model.odd.forward)
+    with pytest.raises(ValueError, match=r"'odd': .*no_grad"):
+        lrp(model, torch.rand(4, 6))
+
+
+@pytest.mark.parametrize("name", ["epsilon", "alpha_beta", "w_square"])
+def test_a_branch_that_does_not_see_the_input_is_a_bias(name: str) -> None:
+    class Placed(Odd):
+        """Adds what layers, normalization and gates make of a learned vector, which is none of x's merit."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            place = torch.sigmoid(self.norm(self.odd(self.place)))
+            return self.last(F.relu(self.first(x)) * place)
+
+    model, x = Placed(nn.Linear(6, 6)), torch.rand(4, 6)
+    model.place, model.norm = nn.Parameter(torch.randn(1, 6)), nn.BatchNorm1d(6)
+    model.eval()
+    place = torch.sigmoid(model.norm(model.odd(model.place))).detach()
+    rule = RULES[name][0]
+    target = model(x).argmax(1)
+    a = F.relu(model.first(x)).detach()
+    relevance = rule(model.last, a * place, model(x).detach() * F.one_hot(target, 3))
+    assert_same(lrp(model, x, target, rule), rule(model.first, x, relevance))
+
+
+def test_writing_into_parts_of_a_tensor_is_followed() -> None:
+    class Parts(Odd):
+        def forward(self, x: Tensor) -> Tensor:
+            a = self.first(x)
+            b = torch.zeros_like(a)
+            b[:, :3] = a[:, 3:]
+            b[:, 3:] = a[:, :3]
+            b[:, 2:].tanh_()
+            F.relu_(b[:, :2])
+            return self.last(b)
+
+    model, x = Parts(nn.Identity()), torch.randn(4, 6)
+    z = model.first(x)[:, [3, 4, 5, 0, 1, 2]]
+    a = torch.cat([F.relu(z[:, :2]), torch.tanh(z[:, 2:])], dim=1)
+    relevance = epsilon_rule(model.last, a, model(x) * F.one_hot(model(x).argmax(1), 3))
+    by_hand = epsilon_rule(model.first, x, relevance[:, [3, 4, 5, 0, 1, 2]])
+    assert_same(lrp(model, x), by_hand)
 
 
 @pytest.mark.parametrize(
