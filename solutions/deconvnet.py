@@ -95,32 +95,14 @@ def set_relu_rule(output: Tensor, rule: ReluRule, model: nn.Module) -> None:
 
 
 # Nodes that stand where a ReLU could stand, or could hide one: CopySlices writes into a part of a tensor in place.
-_WITHOUT_RULE = frozenset(
+_WITHOUT_RULE = {
     f"{name}Backward"
     for name in [
-        "Clamp",
-        "ClampMin",
-        "Elu",
-        "Gelu",
-        "Glu",
-        "Hardshrink",
-        "Hardsigmoid",
-        "Hardswish",
-        "Hardtanh",
-        "LeakyRelu",
-        "LogSigmoid",
-        "Maximum",
-        "Mish",
-        "PreluKernel",
-        "RreluWithNoise",
-        "Sigmoid",
-        "Silu",
-        "Softplus",
-        "Softshrink",
-        "Tanh",
-        "Threshold",
+        "Celu", "Clamp", "ClampMin", "Elu", "Gelu", "Glu", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
+        "LeakyRelu", "LogSigmoid", "MaskedFill", "Maximum", "Mish", "PreluKernel", "RreluWithNoise", "Sigmoid",
+        "Silu", "Softplus", "Softshrink", "Tanh", "Threshold", "Where",
     ]
-) | {"torch::autograd::CopySlices"}
+} | {"torch::autograd::CopySlices"}  # fmt: skip
 
 
 def graph_nodes(output: Tensor) -> Iterator[Node]:
@@ -201,8 +183,9 @@ def reconstruct_feature(
 ) -> Float[Tensor, "batch *image"]:
     """What in each image excites one map of a hidden layer: its strongest activation, sent back to the pixels.
 
-    Keep the map's largest activation, a* = max a[n, channel, ·], at its place; set every other activation of the layer,
-    of all maps, to zero; then go backwards from there to the pixels with the ReLU rule.
+    Keep the map's largest activation, a* = max a[n, channel, ·], at its place (the first, where several are equally
+    large); set every other activation of the layer, of all maps, to zero; then go backwards from there to the pixels
+    with the ReLU rule.
 
     model: any module; looked at in evaluation mode and left as it was. layer: a name from ``model.named_modules()``,
     a ReLU or a pooling behind it as a rule. channel: the map's (or the neuron's) number.
@@ -216,7 +199,7 @@ def reconstruct_feature(
         set_relu_rule(maps, rule, model)
     if not 0 <= channel < maps.shape[1]:
         raise ValueError(f"Layer {layer!r} has the maps 0 … {maps.shape[1] - 1}, not {channel}.")
-    strongest = maps[:, channel].flatten(1).amax(dim=1) if maps.ndim > 2 else maps[:, channel]
+    strongest = maps[:, channel].flatten(1).max(dim=1).values if maps.ndim > 2 else maps[:, channel]
     signal = (strongest * strongest.detach()).sum()  # its gradient starts from a* at the place of a*
     return torch.autograd.grad(signal, x)[0]
 

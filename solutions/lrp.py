@@ -473,10 +473,9 @@ class _Propagation(TorchFunctionMode):
         self.latest: tuple[Any, ...] = (None,) * 6
         training = any(part.training for part in self.model.modules())
         with evaluation_mode(self.model) if training else nullcontext(), self:
-            result = self.model(x)
-            if isinstance(result, Tensor):
-                self._admit(result.grad_fn)  # whatever came about unseen, as in a compiled layer
-            return result
+            logits = self.model(x)
+        self._admit(logits.grad_fn)  # whatever came about unseen, as in a scripted layer
+        return logits
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -492,7 +491,9 @@ class _Propagation(TorchFunctionMode):
             return step(func, *args, **kwargs)
         result = func(*args, **kwargs)
         written = args[0] if name == "__setitem__" else result
-        for part in written if isinstance(written, tuple) else (written,):
+        for part in (
+            (written,) if isinstance(written, Tensor) else written if isinstance(written, tuple) else ()
+        ):
             if isinstance(part, Tensor) and part.grad_fn not in self.follows_x:
                 self._examine(part, _WRITTEN if name in _WRITERS else _KNOWN)
         return result

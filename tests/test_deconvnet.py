@@ -100,7 +100,22 @@ def test_a_relu_in_place_on_part_of_a_tensor_is_refused_not_missed() -> None:
         guided_backprop(Half(F.relu), images())
 
 
-@pytest.mark.parametrize("odd", [nn.GELU(), nn.LeakyReLU(), nn.Sigmoid(), nn.ReLU6(), nn.ELU(inplace=True)])
+class ByHand(nn.Module):
+    """A ReLU that is written out."""
+
+    def __init__(self, relu: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.relu = relu
+
+    def forward(self, a: Tensor) -> Tensor:
+        return self.relu(a)
+
+
+@pytest.mark.parametrize("odd", [
+    nn.GELU(), nn.LeakyReLU(), nn.Sigmoid(), nn.ReLU6(), nn.ELU(inplace=True), nn.CELU(), nn.SELU(), nn.PReLU(),
+    ByHand(lambda z: torch.where(z > 0, z, 0.0)), ByHand(lambda z: z.masked_fill(z < 0, 0)),
+    ByHand(lambda z: z.clamp(min=0)), ByHand(lambda z: torch.maximum(z, z.new_zeros(()))),
+])  # fmt: skip
 @pytest.mark.parametrize("method", METHODS.values())
 def test_other_rectifiers_are_refused_by_name(method: Callable[..., Tensor], odd: nn.Module) -> None:
     model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(3, 3, 3), odd), nn.Flatten(), nn.LazyLinear(2))  # fmt: skip
@@ -204,6 +219,15 @@ def test_reconstruction_is_the_backward_pass_of_one_activation(rule: str) -> Non
     signal = F.conv_transpose2d(signal, model.conv2.weight, padding=1)
     signal = relu_backward(unpool(signal, switches, first.shape[2:]), first, rule)
     torch.testing.assert_close(picture, F.conv_transpose2d(signal, model.conv1.weight).detach())
+
+
+def test_of_several_equally_strong_activations_one_is_sent_back() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 1, 3, bias=False), nn.ReLU())
+    model[0].weight.data.fill_(1)
+    picture = reconstruct_feature(model, "1", torch.ones(1, 1, 8, 8), 0, "guided")
+    expected = torch.zeros(1, 1, 8, 8)
+    expected[:, :, :3, :3] = 9
+    torch.testing.assert_close(picture, expected)
 
 
 def test_reconstruction_stays_inside_the_units_field() -> None:

@@ -220,7 +220,7 @@ EXERCISES = [
         minutes=20,
         hints=(
             "`feature_maps(model, layer, x)` gives the layer's maps, still connected with x.",
-            "Per image, the largest value of `maps[:, channel]`: flatten rows and columns, then `amax(dim=1)`.",
+            "Per image, the largest value of `maps[:, channel]`: flatten rows and columns, then `.max(dim=1).values`.",
             "`torch.autograd.grad(f.sum(), x)` starts from 1 at every f. What must f be for it to start from a*?",
         ),
     ),
