@@ -123,7 +123,7 @@ def z_plus_rule(
     speaks for the output, too.
 
     layer: nn.Linear or a convolution. a: its inputs. relevance: R_j of its outputs. Returns R_i, shaped like a.
-    Source: Bach et al. (2015), eq. 60 with α = 1, β = 0; Montavon, Lapuschkin, Binder, Samek & Müller (2017), sec. 4.1.
+    Source: Bach et al. (2015), eq. 60 with α = 1, β = 0; Montavon, Lapuschkin, Binder, Samek & Müller (2017), sec. 4.2.
     """
     a_plus, a_minus = a.clamp(min=0), a.clamp(max=0)
     w_plus, w_minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
@@ -180,7 +180,7 @@ def w_square_rule(
 
     layer: nn.Linear or a convolution. a: its inputs; only their shape matters. relevance: R_j of its outputs.
     Returns R_i, shaped like a.
-    Source: Montavon, Lapuschkin, Binder, Samek & Müller (2017), sec. 4.1, "w²-rule".
+    Source: Montavon, Lapuschkin, Binder, Samek & Müller (2017), sec. 4.1, "w²-rule"; b² is not in the paper.
     """
     squares = layer.weight.square()
     z = forward_with(layer, torch.ones_like(a), squares, None if layer.bias is None else layer.bias.square())
@@ -204,7 +204,7 @@ def z_box_rule(
     layer: nn.Linear or a convolution that sees the pixels. a: the pixels. relevance: R_j of its outputs.
     low, high: l and h, numbers or tensors that fit a, e.g. (1, channels, 1, 1) for one range per colour.
     Returns R_i, shaped like a.
-    Source: Montavon, Lapuschkin, Binder, Samek & Müller (2017), sec. 4.1, "z^B-rule".
+    Source: Montavon, Lapuschkin, Binder, Samek & Müller (2017), sec. 4.2, "z^B-rule".
     """
     above, below = a - torch.as_tensor(low).to(a), a - torch.as_tensor(high).to(a)
     w_plus, w_minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)

@@ -103,11 +103,13 @@ heatmap_grid(
     titles=[*rules, "deconvnet,\nswitches forgotten"],
     unit="signal",
     size=2.0,
-    alt="The same small part of a three, four times: with the gradient in red and blue; with the deconvnet and with guided backpropagation "
-    "clearer strokes; without switches a coarse chequered pattern that no longer follows the digit.",
+    alt="The same small part of a three, four times. A red bar along its upper stroke, blue above and below: broad with the gradient, narrower "
+    "with the deconvnet and with guided backpropagation. Without switches a coarse chequered bar, a little off the stroke.",
 )
 
 # %% [markdown]
+# The first three differ little yet: on this short way only one ReLU had something to cut. Without its switches the deconvnet draws a bar, too, but a chequered one, a little off the stroke.
+#
 # ## Guided backpropagation for a class
 #
 # From a class's score to the pixels it is the same walk, only longer. Nobody writes it by hand: autograd already knows the way. All we need is to change what each ReLU
@@ -193,14 +195,17 @@ def zeilers_figure(layer, channels, field=None, k=4):
 
 # %%
 channels, neurons = (0, 3, 11, 19, 26), (0, 3, 11, 26, 35)
-for layer in ("relu1", "relu2"):
+for layer, drawn in (
+    ("relu1", "the map's filter, in all of them"),
+    ("relu2", "the strokes of the patch, in red"),
+):
     field = layer_field(model, layer)
     patches_and_pictures(
         [f"map {c}" for c in channels],
         *zeilers_figure(layer, channels, field),
         title=f"{layer}: a unit sees {field[0]} × {field[0]} pixels",
         alt=f"Five maps of {layer}, one per row: four patches of digits that excite the map most, then the deconvnet's and guided "
-        "backpropagation's pictures of what excited it. In the first layer all pictures of a row are the map's filter.",
+        f"backpropagation's pictures of what excited it: {drawn}.",
     )
 patches_and_pictures(
     [f"neuron {c}" for c in neurons],
@@ -216,7 +221,7 @@ patches_and_pictures(
 # %% [markdown]
 # ## A network without switches
 #
-# Springenberg and others asked: why pool at all? Let a convolution take steps of two instead. Such a network reads digits just as well. But what does the deconvnet do, when
+# Springenberg and others asked: why pool at all? Let a convolution take steps of two instead. Such a network reads digits nearly as well. But what does the deconvnet do, when
 # there are no switches, and it does not look at the ReLUs' forward pass either?
 
 # %%
@@ -302,7 +307,7 @@ maps_in_rows(
     },
     stages,
     three[0],
-    alt="Three rows, five columns. While layers forget, the gradient's map turns into noise at once. The deconvnet's changes. Guided backpropagation draws the "
+    alt="Three rows, five columns. While layers forget, the gradient's map becomes another one at once, and then noise. The deconvnet's changes. Guided backpropagation draws the "
     "three in every column, even after all layers but the first have forgotten.",
 )
 
@@ -333,7 +338,7 @@ forgetting_curves(
 
 # %% [markdown]
 # With the last layer random, the network's answers are guesses. The gradient's map has nothing left in common with the old one; guided backpropagation's map has kept its ranks almost
-# as they were (0.87). It changes for good only when the *first* layer forgets, the one that finds edges.
+# as they were (0.87). It loses most when the *first* layer forgets, the one that finds edges.
 
 # %% [markdown]
 # ## What guided backpropagation does not show

@@ -110,7 +110,7 @@ heatmap_grid(
 #
 # $$\sum_{\text{pixels}} R = \dots = \sum_{\text{layer } l} R = \sum_{\text{layer } l+1} R = \dots = f(x)$$
 #
-# With biases, $z_j$ is more than the sum of its $z_{ij}$, and the shares sum to less than one (or more, if the bias is negative). With a large ε as well. Here are the sums, layer by layer, of our network, of a copy whose biases
+# With biases, $z_j$ is more than the sum of its $z_{ij}$, and the shares sum to less than one (or to more, where the bias pulls the other way). With a large ε as well. Here are the sums, layer by layer, of our network, of a copy whose biases
 # are all zero, and with a large ε:
 
 # %%
@@ -268,7 +268,8 @@ for image in (3, 4):
     )
 
 # %% [markdown]
-# With w² and the box the paper takes part: beside and between the strokes it is softly red, for ink there would have spoken against this class.
+# With w² and the box the paper takes part: beside and between the strokes it is softly red. For the box the reason is that ink there would have taken something away from what speaks for this
+# class; w² does not look at the ink at all, only at where the weights are.
 
 # %% [markdown]
 # ## Play with it
@@ -320,7 +321,7 @@ with torch.no_grad():
 print(f"largest difference between one merged layer and the two: {apart:.1e}")
 
 # %% [markdown]
-# What about residual networks, where a branch is added to a shortcut? The sum is a linear layer like any other: branch and shortcut get shares in proportion to what each brought. A program that hands the *whole* relevance to both
+# What about residual networks, where a branch is added to a shortcut? The sum is a linear layer like any other: branch and shortcut get shares in proportion to what each brought (if the branch brought 3 and the shortcut 1, then of a relevance of 8 they get 6 and 2). A program that hands the *whole* relevance to both
 # doubles it at every block. Our walk through a chain of layers cannot follow branches at all; so whenever you use a tool on such a network, check the sum first: it is the one thing that must come out.
 
 # %% [markdown]

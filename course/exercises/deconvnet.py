@@ -1,5 +1,6 @@
 """Chapter 5: deconvnet, guided backpropagation, and the check that they fail."""
 
+import copy
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -137,6 +138,9 @@ def _forgetting_cases(seed: int) -> list[Case]:
 def _observe_forgetting(fn: Callable[..., Any], case: Case) -> Values:
     """Which layer of which model is as trained, drawn anew, or drawn yet again; and how the new weights spread."""
     trained = {name: value.clone() for name, value in case["model"].state_dict().items()}
+    twin = {**case, "model": copy.deepcopy(case["model"])}
+    twin["generator"] = torch.Generator()
+    twin["generator"].set_state(case["generator"].get_state())
     models = list(fn(*case.values()))
     values: Values = {"number of models": str(len(models))}
     before = trained
@@ -160,6 +164,11 @@ def _observe_forgetting(fn: Callable[..., Any], case: Case) -> Values:
         [2 * (2 / w.new_tensor(w.numel()).double()).sqrt() for w, _ in last]
     )
     values["largest bias"] = torch.stack([b.double().abs().max() for _, b in last])
+    far = [bool((w.abs() > 2.5 * w.std()).any()) for w, _ in last]
+    values["weights beyond 2.5 standard deviations"] = "some" if all(far) else "none"
+    again = list(fn(*twin.values()))[-1].state_dict()
+    same = all(torch.equal(before[f"{name}.weight"], again[f"{name}.weight"]) for name in case["layers"])
+    values["the same generator draws"] = "the same again" if same else "something else each time"
     kept = all(torch.equal(trained[name], value) for name, value in case["model"].state_dict().items())
     values["the trained model"] = "as it was" if kept else "changed"
     return values
@@ -234,6 +243,8 @@ EXERCISES = [
             "model 2": equal(),
             "model 3": equal(),
             "mean of w² · fan-in, layer by layer": within(7, error="standard error"),
+            "weights beyond 2.5 standard deviations": equal(),
+            "the same generator draws": equal(),
             "largest bias": equal(atol=1e-6),
             "the trained model": equal(),
         },

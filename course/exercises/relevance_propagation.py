@@ -136,7 +136,7 @@ def _composite_cases(seed: int) -> list[Case]:
 def _observe_composite(fn: Callable[..., Any], case: Case) -> Values:
     """Every rule of the composite, tried on its own layer: rules are functions, and only what they do counts."""
     rules = fn(*case.values())
-    values: Values = {"layers with a rule": ", ".join(rules)}
+    values: Values = {"layers with a rule": ", ".join(sorted(rules))}
     a = torch.linspace(-0.4, 1.4, 2 * 2 * 7 * 7).view(2, 2, 7, 7)
     for name, layer in case["model"].named_modules():
         if name in rules:

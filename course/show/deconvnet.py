@@ -57,8 +57,8 @@ def patches_and_pictures(
                 )
                 axis.imshow(values[row, n].numpy(), **style)
                 axis.set(xticks=[], yticks=[])
-                if row == 0 and n == k // 2:
-                    axis.set_title(label, fontsize=9)
+                if row == 0 and n == k // 2:  # over the middle of the block
+                    axis.set_title(label, fontsize=9, x=0.5 if k % 2 else -0.03)
             if block:
                 axes[row, block * (k + 1) - 1].axis("off")
         axes[row, 0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")

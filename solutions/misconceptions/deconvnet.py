@@ -132,6 +132,27 @@ def explains_the_probability(model, x, target=None):
     return torch.autograd.grad(f.sum(), x)[0]
 
 
+def leaves_gradients_on_the_weights(model, x, target=None):
+    """Your map is right, but you left gradients on all weights: `backward()` fills them, too, and whoever trains the model next finds them there. Ask for the gradient of x alone."""
+    x = x.detach().clone().requires_grad_()
+    with torch.enable_grad(), evaluation_mode(model):
+        f = target_score(model(x.clone()), target)
+        set_relu_rule(f, "guided", model)
+    f.sum().backward()
+    return x.grad
+
+
+def leaves_the_model_in_evaluation_mode(model, x, target=None):
+    """Your map is right, but the model came in training mode and you left it in evaluation mode. Give it back as it was, also when something goes wrong on the way."""
+    model.eval()
+    return _under(model, x, target, "guided")
+
+
+def averages_over_the_batch(model, x, target=None):
+    """You went back from the mean over the batch: every map is too weak, by the number of images. Start with 1 at each image's own score."""
+    return _under(model, x, target, "guided") / len(x)
+
+
 def explains_in_training_mode(model, x, target=None):
     """You ran the model in training mode: batch normalization then uses this batch's statistics, and remembers them. The values are another network's, and the model is no longer as it was."""
     x = x.detach().clone().requires_grad_()
@@ -191,6 +212,11 @@ def sends_the_whole_map(model, layer, x, channel, rule):
 def sends_a_one(model, layer, x, channel, rule):
     """You started with a 1 where the strongest activation was. The place is right, but Zeiler keeps the activation itself: a weak response should give a faint picture."""
     return _reconstruct(model, layer, x, rule, lambda maps: _strongest_only(maps, channel).sign())
+
+
+def squares_the_activation(model, layer, x, channel, rule):
+    """Your picture is right, but twice as strong as it should be: the derivative of a² is 2a. The walk is to start from a* itself."""
+    return _reconstruct(model, layer, x, rule, lambda maps: 2 * _strongest_only(maps, channel))
 
 
 def strongest_of_the_batch(model, layer, x, channel, rule):
@@ -310,6 +336,32 @@ def randomize_by_formula(model, layers, generator):
     return tuple(models[1:])
 
 
+def draws_uniformly(model, layers, generator):
+    """Your new weights have the right variance but the wrong shape: they are uniform, and none is far from zero. Asked for is a normal distribution."""
+    current, models = model, []
+    for name in layers:
+        current = copy.deepcopy(current)
+        layer = current.get_submodule(name)
+        with torch.no_grad():
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+            layer.bias.zero_()
+        models.append(current)
+    return models
+
+
+def forgets_the_generator(model, layers, generator):
+    """You did not use the generator that you were given: with the same one twice, you draw something else each time, and nobody can repeat your experiment."""
+    current, models = model, []
+    for name in layers:
+        current = copy.deepcopy(current)
+        layer = current.get_submodule(name)
+        with torch.no_grad():
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            layer.bias.zero_()
+        models.append(current)
+    return models
+
+
 MISCONCEPTIONS = {
     "relu_backward": [
         swaps_the_two_gates, guided_like_deconvnet, opens_either_gate, weighs_by_the_activation,
@@ -319,17 +371,18 @@ MISCONCEPTIONS = {
     ],
     "guided_backprop": [
         plain_gradient, deconvnet_where_guided_is_asked, cuts_only_at_the_pixels, only_relu_modules,
-        explains_the_probability,
+        explains_the_probability, leaves_gradients_on_the_weights, leaves_the_model_in_evaluation_mode,
+        averages_over_the_batch,
     ],
     "deconvnet": [
         plain_gradient, guided_where_deconvnet_is_asked, cuts_only_at_the_pixels, explains_in_training_mode,
     ],
     "reconstruct_feature": [
-        sends_the_whole_map, sends_a_one, strongest_of_the_batch, strongest_of_all_maps, ignores_the_rule,
+        sends_the_whole_map, sends_a_one, squares_the_activation, strongest_of_the_batch, strongest_of_all_maps, ignores_the_rule,
     ],
     "randomize_from_top": [
         forgets_one_layer_at_a_time, forgets_the_trained_model, draws_all_again, starts_from_below, keeps_the_biases,
-        takes_the_variance_for_the_deviation,
+        takes_the_variance_for_the_deviation, draws_uniformly, forgets_the_generator,
     ],
 }  # fmt: skip
 

@@ -99,6 +99,12 @@ def forgets_the_favoured_bias(layer, a, relevance, gamma=0.25):
     return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w, layer.bias)))
 
 
+def favours_without_a_bias(layer, a, relevance, gamma=0.25):
+    """Your denominator has no bias. Then the inputs divide among themselves what the bias had brought; look at the end of the denominator."""
+    w = layer.weight + gamma * layer.weight.clamp(min=0)
+    return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w)))
+
+
 def gamma_by_a_changed_layer(layer, a, relevance, gamma=0.25):
     changed = copy.deepcopy(layer)
     for parameter in changed.parameters():
@@ -134,6 +140,16 @@ def keeps_the_negative_bias(layer, a, relevance):
     return a_plus * backward_with(layer, a, w.clamp(min=0), s) + a_minus * backward_with(
         layer, a, w.clamp(max=0), s
     )
+
+
+def shares_without_a_bias(layer, a, relevance):
+    """Your denominator has no bias. When it spoke for the output, it keeps its share of the relevance; look at the end of the denominator."""
+    a_plus, a_minus, w_plus, w_minus = (
+        t for tensor in (a, layer.weight) for t in (tensor.clamp(min=0), tensor.clamp(max=0))
+    )
+    z = forward_with(layer, a_plus, w_plus) + forward_with(layer, a_minus, w_minus)
+    s = relevance / stabilized(z)
+    return a_plus * backward_with(layer, a, w_plus, s) + a_minus * backward_with(layer, a, w_minus, s)
 
 
 def z_plus_as_alpha_one(layer, a, relevance):
@@ -198,6 +214,19 @@ def absolute_instead_of_square(layer, a, relevance):
     """You used |w| instead of w². Then ten small weights outweigh a large one more easily; the derivation (nearest root in the direction of w) gives squares."""
     w, b = layer.weight.abs(), layer.bias.abs()
     return backward_with(layer, a, w, relevance / stabilized(forward_with(layer, torch.ones_like(a), w, b)))
+
+
+def squares_without_a_bias(layer, a, relevance):
+    """Your denominator sums the squares of the weights alone, as the original paper does. Here the bias keeps its share; look at the end of the denominator."""
+    w = layer.weight.square()
+    return backward_with(layer, a, w, relevance / stabilized(forward_with(layer, torch.ones_like(a), w)))
+
+
+def counts_weights_beyond_the_border(layer, a, relevance):
+    """You divided by the squares of the whole kernel everywhere. At the border a part of it lies outside the image, where nobody can receive a share, and relevance gets lost there."""
+    squares = layer.weight.square()
+    z = squares.flatten(1).sum(1) + layer.bias.square()
+    return backward_with(layer, a, squares, relevance / stabilized(z).view(-1, *[1] * (relevance.ndim - 2)))
 
 
 def w_square_by_autograd(layer, a, relevance):
@@ -283,6 +312,11 @@ def starts_from_probabilities(model, x, target=None, rules=epsilon_rule):
     return _walk(model, x, wanted, rules, seed=logits.softmax(1))
 
 
+def begins_with_the_output(model, x, target=None, rules=epsilon_rule):
+    """Your relevances are right, but they stand in the order in which you walked. The list is to begin with the pixels and end with the output."""
+    return _walk(model, x, target, rules)[::-1]
+
+
 def walks_in_training_mode(model, x, target=None, rules=epsilon_rule):
     """You ran the layers in the mode that the model came in. In training mode dropout throws activations away (here: all of them): you explained a network that nobody uses."""
     return _walk(model, x, target, rules, evaluate=False)
@@ -355,6 +389,17 @@ def one_epsilon_for_all(model, low, high, epsilon=1e-6, gamma=0.25):
     }
 
 
+def composite_dense_layers_first(model, low, high, epsilon=1e-6, gamma=0.25):
+    layers = dict(model.named_modules())
+    dense = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
+    first, *others = [name for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
+    return (
+        dict.fromkeys(dense, partial(epsilon_rule, epsilon=epsilon))
+        | dict.fromkeys(others, partial(gamma_rule, gamma=gamma))
+        | {first: partial(z_box_rule, low=low, high=high)}
+    )
+
+
 def composite_by_functions(model, low, high, epsilon=1e-6, gamma=0.25):
     names = weighted_layers(model)
     first = next(name for name, layer in names if not isinstance(layer, nn.Linear))
@@ -408,6 +453,13 @@ def leaves_the_bias_unscaled(conv, bn):
     return _merged(conv, conv.weight * wide(factor), b - bn.running_mean + beta)
 
 
+def forgets_the_small_number(conv, bn):
+    """You divided by √σ² alone. The normalization adds its small number, `bn.eps`, before it takes the root, and it need not be that small."""
+    gamma, beta, b, wide = _parts(conv, bn)
+    factor = gamma * bn.running_var.rsqrt()
+    return _merged(conv, conv.weight * wide(factor), (b - bn.running_mean) * factor + beta)
+
+
 def changes_the_layer_itself(conv, bn):
     """What you return is right, but it is the old layer with other weights: the network that it came from now normalizes twice. Return a copy."""
     merged = merge_batchnorm(conv, bn)
@@ -429,16 +481,20 @@ MISCONCEPTIONS = {
     ],
     "relevance_by_layer": [
         starts_from_one, starts_from_all_logits, starts_from_probabilities, walks_in_training_mode,
+        begins_with_the_output,
     ],
     "gamma_rule": [
         favours_only_the_denominator, favours_the_negative, keeps_only_the_favoured, forgets_the_favoured_bias,
+        favours_without_a_bias,
     ],
     "z_plus_rule": [
         only_positive_weights, drops_negative_inputs, cuts_the_result, keeps_the_negative_bias,
+        shares_without_a_bias,
     ],
     "alpha_beta_rule": [adds_what_spoke_against, swaps_alpha_and_beta, one_denominator_for_both],
     "w_square_rule": [
         squares_the_contributions, multiplies_squares_by_inputs, absolute_instead_of_square,
+        squares_without_a_bias, counts_weights_beyond_the_border,
     ],
     "z_box_rule": [
         swaps_low_and_high, keeps_the_bias_in_the_box, box_only_below, subtracts_only_in_the_denominator,
@@ -448,6 +504,7 @@ MISCONCEPTIONS = {
     ],
     "merge_batchnorm": [
         divides_by_the_variance, forgets_the_mean, leaves_the_bias_unscaled, changes_the_layer_itself,
+        forgets_the_small_number,
     ],
 }  # fmt: skip
 
@@ -459,6 +516,6 @@ ALTERNATIVES = {
     "alpha_beta_rule": [alpha_beta_by_two_plus_rules],
     "w_square_rule": [w_square_by_autograd],
     "z_box_rule": [box_with_three_passes],
-    "epsilon_gamma_box": [composite_by_functions],
+    "epsilon_gamma_box": [composite_by_functions, composite_dense_layers_first],
     "merge_batchnorm": [merge_by_standard_deviation],
 }
