@@ -154,7 +154,7 @@ def deconvnet(
     with torch.enable_grad(), evaluation_mode(model):
         f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
         set_relu_rule(f, "deconvnet", model)
-    return torch.autograd.grad(f.sum(), x)[0]
+        return torch.autograd.grad(f.sum(), x)[0]
 
 
 def guided_backprop(
@@ -175,7 +175,7 @@ def guided_backprop(
     with torch.enable_grad(), evaluation_mode(model):
         f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
         set_relu_rule(f, "guided", model)
-    return torch.autograd.grad(f.sum(), x)[0]
+        return torch.autograd.grad(f.sum(), x)[0]
 
 
 def reconstruct_feature(
@@ -197,11 +197,11 @@ def reconstruct_feature(
         x = x.detach().clone().requires_grad_()
         maps = feature_maps(model, layer, x.clone())  # a copy: the first layer may work in place
         set_relu_rule(maps, rule, model)
-    if not 0 <= channel < maps.shape[1]:
-        raise ValueError(f"Layer {layer!r} has the maps 0 … {maps.shape[1] - 1}, not {channel}.")
-    strongest = maps[:, channel].flatten(1).max(dim=1).values if maps.ndim > 2 else maps[:, channel]
-    signal = (strongest * strongest.detach()).sum()  # its gradient starts from a* at the place of a*
-    return torch.autograd.grad(signal, x)[0]
+        if not 0 <= channel < maps.shape[1]:
+            raise ValueError(f"Layer {layer!r} has the maps 0 … {maps.shape[1] - 1}, not {channel}.")
+        strongest = maps[:, channel].flatten(1).max(dim=1).values if maps.ndim > 2 else maps[:, channel]
+        signal = (strongest * strongest.detach()).sum()  # its gradient starts from a* at the place of a*
+        return torch.autograd.grad(signal, x)[0]
 
 
 def randomize_from_top(

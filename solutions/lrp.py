@@ -225,7 +225,10 @@ def hand_back(layer: nn.Module, a: Tensor, relevance: Tensor) -> Tensor:
     if isinstance(layer, nn.ReLU | nn.Dropout | nn.Identity | nn.Flatten):
         return relevance.reshape(a.shape)
     if not isinstance(layer, nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d):
-        raise ValueError(f"There is no way to hand relevance back through {layer}.")
+        raise ValueError(
+            f"There is no way to hand relevance back through {layer}. "
+            "A batch normalization must be merged into the layer before it; branches are no chain of layers."
+        )
     with torch.enable_grad():
         start = a.detach().requires_grad_()
         z = layer(start)

@@ -339,6 +339,16 @@ def test_the_model_stays_as_it_was(method: Callable[..., Tensor], interrupted: b
     assert not x.requires_grad
 
 
+@pytest.mark.parametrize("method", [
+    deconvnet, guided_backprop, lambda model, x: reconstruct_feature(model, "conv2", x, 1, "guided"),
+])  # fmt: skip
+def test_they_work_where_gradients_are_switched_off(method: Callable[..., Tensor]) -> None:
+    model, x = Spelled(F.relu), images()
+    expected = method(model, x)
+    with torch.no_grad():
+        assert torch.equal(method(model, x), expected)
+
+
 def test_rows_do_not_meet_and_the_predicted_class_is_the_default() -> None:
     model, x = Spelled(F.relu), images()
     target = model(x).argmax(1)
