@@ -321,12 +321,17 @@ maps_in_rows(
 from course.show.deconvnet import foreground_similarity, forgetting_curves
 
 many = slice(0, 10 if FAST else 60)
-curves = {}
-for name, method in methods.items():
-    before = method(model, images[many], labels[many])
-    later = [method(network, images[many], labels[many]) for network in forgetful]
-    curves[name] = [foreground_similarity(before, after, images[many]) for after in (before, *later)]
-    print(f"{name:10} rank correlation", "  ".join(f"{rank:5.2f}" for rank, _ in curves[name]))
+
+
+def likeness(method):
+    """(rank correlation, structural similarity) of each network's maps with the trained network's."""
+    maps = [method(network, images[many], labels[many]) for network in (model, *forgetful)]
+    return [foreground_similarity(maps[0], each, images[many]) for each in maps]
+
+
+curves = {name: likeness(method) for name, method in methods.items()}
+for name, curve in curves.items():
+    print(f"{name:10} rank correlation", "  ".join(f"{rank:5.2f}" for rank, _ in curve))
 
 # %%
 forgetting_curves(
