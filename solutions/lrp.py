@@ -446,7 +446,7 @@ _SUMS = {
 _KNOWN = _MOVES | _SUMS
 
 # The graph does not say what was written into a part of a tensor: fine when one of these functions has done it.
-_WRITERS = {"__setitem__", "copy_", "zero_", "fill_", "relu", "relu_", "add_", "sub_"}
+_WRITERS = {"__setitem__", "copy_", "zero_", "fill_", "relu", "relu_", "add_", "sub_", "pad"}
 _WRITTEN = _KNOWN | {"torch::autograd::CopySlices"}
 
 

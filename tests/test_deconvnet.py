@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from zennit.rules import ReLUDeconvNet, ReLUGuidedBackprop
 
 from solutions.deconvnet import (
     deconvnet,
+    graph_nodes,
     guided_backprop,
     randomize_from_top,
     reconstruct_feature,
@@ -124,6 +126,30 @@ def test_other_rectifiers_are_refused_by_name(method: Callable[..., Tensor], odd
         method(model, images())
 
 
+class OwnRelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        return upstream[0] * (ctx.saved_tensors[0] > 0)
+
+
+def test_a_function_with_a_backward_of_its_own_is_refused() -> None:
+    with pytest.raises(ValueError, match="OwnRelu"):
+        guided_backprop(Spelled(OwnRelu.apply), images())
+
+
+def test_every_step_of_the_graph_is_visited_once() -> None:
+    a = torch.ones(2, requires_grad=True)
+    for _ in range(30):  # a step that many ways lead to; without a memory, two to the thirtieth
+        a = a.relu() + a
+    nodes = list(graph_nodes(a))
+    assert len(nodes) == len(set(nodes)) == 61
+
+
 def test_residual_networks_are_walked_through_every_branch() -> None:
     model = resnet18(num_classes=5).eval()
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -198,6 +224,8 @@ def test_overlapping_windows_add_up() -> None:
 def test_switches_outside_the_map_are_refused() -> None:
     with pytest.raises(ValueError, match="size before pooling"):
         unpool(torch.ones(1, 1, 1, 1), torch.tensor([[[[9]]]]), (3, 3))
+    with pytest.raises(ValueError, match="size before pooling"):
+        unpool(torch.ones(1, 1, 1, 1), torch.tensor([[[[-1]]]]), (3, 3))
     with pytest.raises(ValueError, match="one switch per value"):
         unpool(torch.ones(1, 1, 1, 2), torch.tensor([[[[0]]]]), (3, 3))
 

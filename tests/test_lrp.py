@@ -258,6 +258,26 @@ def test_in_place_relu_gives_the_same(rule: Callable[..., Tensor]) -> None:
     assert torch.equal(x, before)
 
 
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("first", [
+    nn.Conv2d(2, 4, 3, groups=2), nn.Conv2d(2, 3, 3, dilation=2, stride=2), nn.ConvTranspose2d(2, 2, 3, stride=2, output_padding=1),
+])  # fmt: skip
+def test_every_kind_of_convolution_may_see_the_pixels(name: str, first: nn.Module) -> None:
+    model, x, target = made(nn.Sequential(first.double(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)).eval())
+    assert_same(lrp(model, x, target, RULES[name][0]), layer_by_layer(model, x, target, RULES[name][0]))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_padding_of_another_kind_is_followed_or_refused(mode: str) -> None:
+    first = nn.Conv2d(2, 3, 3, padding=1, padding_mode=mode)
+    model, x, target = made(nn.Sequential(first, nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)).eval())
+    for name in ("epsilon", "gamma", "z_plus", "z_box"):
+        assert_same(lrp(model, x, target, RULES[name][0]), layer_by_layer(model, x, target, RULES[name][0]))
+    for name in ("alpha_beta", "w_square"):
+        with pytest.raises(ValueError, match=r"Layer '0'.*as the layer would"):
+            lrp(model, x, target, RULES[name][0])
+
+
 class Spelled(nn.Module):
     """The same little network, its ReLU spelled in some way, its dense layer used twice."""
 
@@ -542,6 +562,11 @@ class Gate(nn.Module):
         return a * a.amax(1, keepdim=True)
 
 
+class Ratio(nn.Module):
+    def forward(self, a: Tensor) -> Tensor:
+        return a / a.amax(1, keepdim=True)
+
+
 class OwnWeight(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -557,7 +582,7 @@ class Product(OwnWeight):
 
 
 @pytest.mark.parametrize("odd", [
-    nn.LayerNorm(6), nn.Softmax(dim=1), Gate(), OwnWeight(), Product(), nn.Sequential(nn.ReLU(), nn.BatchNorm1d(6)),
+    nn.LayerNorm(6), nn.Softmax(dim=1), Gate(), Ratio(), OwnWeight(), Product(), nn.Sequential(nn.ReLU(), nn.BatchNorm1d(6)), nn.Sequential(nn.ReLU(inplace=True), nn.BatchNorm1d(6)),
     nn.BatchNorm1d(6, track_running_stats=False), nn.GroupNorm(2, 6), nn.Bilinear(6, 6, 6),
 ])  # fmt: skip
 def test_what_no_rule_describes_is_refused_by_name(odd: nn.Module) -> None:
