@@ -188,10 +188,10 @@ def top_activations(
     win, strongest first. So k different images appear, not k neighbouring places of the same one.
 
     maps: (images, channels, rows, columns), or (images, neurons) for a dense layer: row and column are 0.
-    Returns values, image, row, col. Raises ValueError when there are fewer than k images.
+    Returns values, image, row, col. Raises ValueError unless k is between 1 and the number of images.
     Source: Zeiler & Fergus (2014), sec. 4: the top nine activations of a map over the data set.
     """
-    if k > len(maps):
+    if not 1 <= k <= len(maps):
         raise ValueError(f"There are {len(maps)} images: choose k between 1 and {len(maps)}.")
     columns = maps.shape[3] if maps.ndim == 4 else 1
     best, place = maps.reshape(*maps.shape[:2], -1).max(dim=2)
@@ -237,8 +237,9 @@ def explore_dataset(
     batch of maps in memory: after each batch, the best k so far and the newcomers are merged.
 
     batches: the images in order; ``image`` counts through all of them, not within its batch.
-    Returns values, image, row, col, each (channels, k), strongest first. Needs no gradient.
-    Raises ValueError when the data set has fewer than k images.
+    Returns values, image, row, col, each (channels, k), strongest first, without history: a gradient to the
+    images would keep the maps of all batches alive.
+    Raises ValueError unless k is between 1 and the number of images.
     """
     leaders: _Ranking | None = None
     seen = 0

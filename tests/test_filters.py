@@ -285,8 +285,9 @@ def test_neurons_are_ranked_like_maps_of_one_place() -> None:
 
 
 def test_more_places_than_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="There are 3 images"):
-        top_activations(drawn(5, 3, 2, 2, 2), 4)
+    for k in (4, 0, -1):
+        with pytest.raises(ValueError, match="There are 3 images: choose k between 1 and 3"):
+            top_activations(drawn(5, 3, 2, 2, 2), k)
     with pytest.raises(ValueError, match="There are 3 images"):
         explore_dataset(nn.Conv2d(1, 2, 1), "", drawn(5, 3, 1, 2, 2).split(2), 4)
 

@@ -54,6 +54,12 @@ def traces(model: nn.Module) -> Values:
     }
 
 
+def history(found: object) -> str:
+    """Whether a result, or a part of it, still carries the graph that made it."""
+    parts = found if isinstance(found, tuple | list) else [found]
+    return "kept" if any(isinstance(each, Tensor) and each.requires_grad for each in parts) else "none"
+
+
 # ------------------------------------------------------------------------------------------- the exercises
 
 
@@ -101,7 +107,7 @@ def _ranking_cases(seed: int) -> list[Case]:
     maps = drawn(rng, 6, 3, 4, 7)
     favourite = int(rng.integers(6))
     maps[favourite] += 3  # one image would win several places
-    return [{"maps": maps, "k": 3}, {"maps": drawn(rng, 7, 4), "k": 2}]
+    return [{"maps": maps, "k": 4}, {"maps": drawn(rng, 7, 4), "k": 2}]
 
 
 def _crop_cases(seed: int) -> list[Case]:
@@ -110,7 +116,7 @@ def _crop_cases(seed: int) -> list[Case]:
     return [
         {"image": image, "row": 1, "col": 3, "field": (4, 2, 0)},
         {"image": image, "row": 0, "col": 2, "field": (7, 4, -3)},
-        {"image": image, "row": int(rng.integers(3, 5)), "col": 6, "field": (5, 2, 1)},
+        {"image": image, "row": int(rng.integers(4, 6)), "col": 6, "field": (5, 2, 1)},
     ]
 
 
@@ -121,6 +127,11 @@ def _dataset_cases(seed: int) -> list[Case]:
         {"model": small_cnn(rng), "layer": layer, "batches": [drawn(rng, n, 2, 6, 4) for n in sizes], "k": k}
         for layer, k in (("conv", 3), ("dense", 4))
     ]
+
+
+def _observe_dataset(fn: Callable[..., Any], case: Case) -> Values:
+    ranking = fn(**case)
+    return {**flatten(ranking), "history": history(ranking)}
 
 
 EXERCISES = [
@@ -185,6 +196,7 @@ EXERCISES = [
     Exercise(
         "explore_dataset",
         cases=_dataset_cases,
+        observe=_observe_dataset,
         points=3,
         minutes=20,
         level="stretch",

@@ -280,6 +280,41 @@ def pushes_the_patch_inside(image, row, col, field):
     return image[:, top : top + size, left : left + size]
 
 
+def pastes_into_the_corner(image, row, col, field):
+    """Where the field begins outside the image, you paste what is left of it into the patch's top left corner. The padding lies on that side, so the image's first pixel belongs further down or to the right."""
+    size, jump, start = field
+    top, left = start + row * jump, start + col * jump
+    inside = image[:, max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
+    patch = image.new_zeros(len(image), size, size)
+    patch[:, : inside.shape[1], : inside.shape[2]] = inside
+    return patch
+
+
+def cuts_at_the_edge(image, row, col, field):
+    """At the edge your patch is only as large as what the image still has. Patches of different sizes cannot be stacked, and nobody sees that the unit looked at padding: what lies outside counts, as 0."""
+    size, jump, start = field
+    top, left = start + row * jump, start + col * jump
+    return image[:, max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
+
+
+def counts_from_the_end(image, row, col, field):
+    """Your slice begins at a negative number where the field begins outside the image. Python takes that for a place counted from the end, and gives an empty patch or a wrong one."""
+    size, jump, start = field
+    top, left = start + row * jump, start + col * jump
+    return image[:, top : top + size, left : left + size]
+
+
+def crop_pixel_by_pixel(image, row, col, field):
+    size, jump, start = field
+    patch = torch.zeros(len(image), size, size)
+    for i in range(size):
+        for j in range(size):
+            y, x = start + row * jump + i, start + col * jump + j
+            if 0 <= y < image.shape[1] and 0 <= x < image.shape[2]:
+                patch[:, i, j] = image[:, y, x]
+    return patch
+
+
 def crop_by_padding(image, row, col, field):
     size, jump, start = field
     height, width = image.shape[-2:]
@@ -326,6 +361,37 @@ def sorts_only_the_values(model, layer, batches, k):
     return (values.topk(k, dim=1).values, *(each[:, :k] for each in rest))
 
 
+def numbers_the_batches_alike(model, layer, batches, k):
+    """You number the images as if every batch were as long as this one. Batches may differ, the last one usually does: count the images that came before."""
+    joined = []
+    for number, (x, ranking) in enumerate(zip(batches, _rankings(model, layer, batches, k), strict=True)):
+        values, image, row, col = ranking
+        joined.append((values, image + number * len(x), row, col))
+    return _merge(joined, k)
+
+
+def keeps_every_graph(model, layer, batches, k):
+    """The ranking is right, but it still carries its history: through it the maps of every batch so far stay in memory, which is what going batch by batch was to avoid. Nobody needs a gradient here."""
+    joined, seen = [], 0
+    for x in batches:
+        values, image, row, col = top_activations(feature_maps(model, layer, x), min(k, len(x)))
+        joined.append((values, image + seen, row, col))
+        seen += len(x)
+    return _merge(joined, k)
+
+
+def explore_by_detaching(model, layer, batches, k):
+    best, seen = None, 0
+    for x in batches:
+        values, image, row, col = top_activations(feature_maps(model, layer, x).detach(), min(k, len(x)))
+        parts = [values, image + seen, row, col]
+        seen += len(x)
+        best = parts if best is None else [torch.cat(pair, 1) for pair in zip(best, parts, strict=True)]
+        order = best[0].argsort(dim=1, descending=True)[:, :k]
+        best = [each.gather(1, order) for each in best]
+    return best
+
+
 def explore_all_at_once(model, layer, batches, k):
     with torch.no_grad():
         return top_activations(torch.cat([feature_maps(model, layer, x) for x in batches]), k)
@@ -366,8 +432,17 @@ MISCONCEPTIONS = {
         centres_the_field,
         swaps_row_and_col,
         pushes_the_patch_inside,
+        pastes_into_the_corner,
+        cuts_at_the_edge,
+        counts_from_the_end,
     ],
-    "explore_dataset": [counts_within_the_batch, keeps_the_last_batch, sorts_only_the_values],
+    "explore_dataset": [
+        counts_within_the_batch,
+        keeps_the_last_batch,
+        sorts_only_the_values,
+        numbers_the_batches_alike,
+        keeps_every_graph,
+    ],
 }
 
 ALTERNATIVES = {
@@ -375,6 +450,6 @@ ALTERNATIVES = {
     "feature_maps": [maps_by_context],
     "receptive_field": [field_by_products, field_from_the_top],
     "top_activations": [top_by_sorting],
-    "crop_patch": [crop_by_padding],
-    "explore_dataset": [explore_all_at_once],
+    "crop_patch": [crop_by_padding, crop_pixel_by_pixel],
+    "explore_dataset": [explore_all_at_once, explore_by_detaching],
 }
