@@ -20,7 +20,8 @@ def class_objective(
 ) -> Callable[[Tensor], Tensor]:
     """How sure the model is that an image shows one class, as a function f to climb.
 
-    f(x) = log p(target | x), p being the softmax of the model's logits: one number per image, never above 0.
+    f(x) = log p(target | x), p being the softmax of the model's logits: one number per image, never above 0, and
+    exact also where p is so small that it rounds to 0.
 
     model: maps images (batch, …) to logits (batch, classes); looked at in evaluation mode, left as it was.
     target: one class for all images, one per image, or None for the class that the model sees in each image.
@@ -130,6 +131,10 @@ def gaussian_blur(
 
     The image's edge is continued outwards. Keeps the shape; one pass along the rows, one along the columns.
     """
+    if sigma <= 0:
+        raise ValueError(
+            f"sigma is {sigma}; the bell needs a width above 0. Leave the image as it is for no blur."
+        )
     reach = max(1, round(3 * sigma))
     distance = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
     bell = (-(distance**2) / (2 * sigma**2)).exp()
@@ -190,7 +195,7 @@ def maximize_latent(
 
     objective: f, one number per image. generator: g, from latents to images; put it in evaluation mode first.
     start: the first z, left unchanged. lr: the step size η. penalty: λ, on the latent, not on the image.
-    Returns (ẑ, x̂), both without history.
+    Returns (ẑ, x̂), both without history; no parameter of either network receives a gradient.
     Source: Nguyen, Dosovitskiy, Yosinski, Brox & Clune (2016), "Synthesizing the preferred inputs for neurons".
     """
     z = maximize_activation(lambda z: objective(generator(z)), start, steps, lr, penalty)

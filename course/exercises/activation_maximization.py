@@ -8,17 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from course.exercise import Case, Exercise, Values, flatten
-from course.exercises.filters_and_activations import drawn, small_cnn, traces
+from course.exercises.filters_and_activations import drawn, history, small_cnn, traces
 
 
 class Reader(nn.Module):
-    """A small network and the images to show it; both travel with the answer sheet."""
+    """A small network and the images to show it; both travel with the answer sheet.
+
+    sharpness: the factor on its logits. Far above 1 some p are too small for a float; below 1 none is almost 0 or 1.
+    """
 
     probe: Tensor
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, sharpness: float = 1.0) -> None:
         super().__init__()
         self.body = small_cnn(rng)
+        dense = self.body.get_submodule("dense")
+        dense.load_state_dict({name: sharpness * value for name, value in dense.state_dict().items()})
         self.register_buffer("probe", drawn(rng, 4, 2, 6, 4))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,7 +75,15 @@ def _values_and_slopes(f: Callable[[Tensor], Tensor], probe: Tensor) -> Values:
 def _class_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     each = torch.from_numpy(rng.permutation(5)[:4])
-    return [{"model": Reader(rng), "target": target} for target in (each, int(rng.integers(5)), None)]
+    one = int(rng.integers(5))
+    return [
+        {
+            "model": Reader(rng, sharpness=400).double(),
+            "target": each,
+        },  # p rounds to 0 even in double precision
+        {"model": Reader(rng, sharpness=0.1), "target": one},
+        {"model": Reader(rng, sharpness=0.1), "target": None},
+    ]
 
 
 def _unit_cases(seed: int) -> list[Case]:
@@ -111,12 +124,14 @@ def _ascent_cases(seed: int) -> list[Case]:
 
 
 def _observe_ascent(fn: Callable[..., Any], case: Case) -> Values:
-    x = fn(**case)
-    left = [parameter.grad is not None for parameter in case["objective"].parameters()]
+    found = fn(**case)
+    networks = [case[name] for name in ("objective", "generator") if name in case]
+    left = [parameter.grad is not None for network in networks for parameter in network.parameters()]
     return {
-        **flatten(x),
+        **flatten(found),
         "start afterwards": case["start"],
-        "history": "kept" if isinstance(x, Tensor) and x.requires_grad else "none",
+        "start asks for gradients": str(case["start"].requires_grad),
+        "history": history(found),
         "gradients left on the network": str(sum(left)),
     }
 
@@ -239,6 +254,7 @@ EXERCISES = [
     Exercise(
         "maximize_latent",
         cases=_latent_cases,
+        observe=_observe_ascent,
         points=2,
         minutes=15,
         hints=(

@@ -33,6 +33,16 @@ def climbs_the_probability(model, target):
     return lambda x: _pick(_logits(model, x).softmax(1), target)
 
 
+def meets_log_zero(model, target):
+    """Right while p is not too small. Where the network is sure of another class, the softmax rounds to exactly 0, its logarithm is −∞ and the gradient NaN: the image would turn into NaN. Take both in one step."""
+    return lambda x: _pick(_logits(model, x).softmax(1), target).log()
+
+
+def forgets_the_slope(model, target):
+    """The values are right, but they have forgotten x: there is no gradient to climb. Look for `no_grad`, `detach`, `.item()` or numpy."""
+    return lambda x: class_objective(model, target)(x).detach()
+
+
 def lets_images_compete(model, target):
     """Your softmax runs over the batch: the images compete for one class, instead of the classes for one image. Look at `dim`."""
     return lambda x: _pick(_logits(model, x).log_softmax(0), target)
@@ -52,6 +62,22 @@ def reads_while_training(model, target):
     """You run the model in training mode: its batch normalization then looks at the other images of the batch, and its stored statistics move with every step of the ascent."""
 
     return lambda x: _pick(model(x).log_softmax(1), target)
+
+
+def objective_by_logsumexp(model, target):
+    def f(x):
+        logits = _logits(model, x)
+        return _pick(logits, target) - logits.logsumexp(1)
+
+    return f
+
+
+def objective_in_double(model, target):
+    def f(x):
+        log_p = _logits(model, x).double().log_softmax(1)
+        return -F.nll_loss(log_p, _wanted(log_p, target), reduction="none")
+
+    return f
 
 
 def objective_by_cross_entropy(model, target):
@@ -147,6 +173,17 @@ def descends(objective, start, steps, lr, penalty=0.0):
     return _ascend(objective, start, steps, lr, penalty, lambda x, gradient: x - lr * gradient)
 
 
+def trains_the_image(objective, start, steps, lr, penalty=0.0):
+    """You hand f to an optimizer as if it were a loss, so it goes downhill: optimizers minimize unless told otherwise. And `backward` leaves gradients on the network; ask for the gradient of x alone."""
+    x = start.clone().requires_grad_()
+    optimizer = torch.optim.SGD([x], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        penalized(objective, penalty)(x).sum().backward()
+        optimizer.step()
+    return x.detach()
+
+
 def forgets_the_penalty(objective, start, steps, lr, penalty=0.0):
     """λ changes nothing in your ascent. What is climbed is f(x) − λ‖x‖²; you have just written a function for it."""
     return _ascend(objective, start, steps, lr, 0.0, lambda x, gradient: x + lr * gradient)
@@ -158,14 +195,13 @@ def penalizes_half(objective, start, steps, lr, penalty=0.0):
 
 
 def piles_up_gradients(objective, start, steps, lr, penalty=0.0):
-    """From the second step on you also walk along the gradients of all steps before: `backward` adds to `x.grad`. Set it to zero, or use a gradient that is returned."""
-    total = torch.zeros_like(start)
-
-    def step(x, gradient):
-        total.add_(gradient)
-        return x + lr * total
-
-    return _ascend(objective, start, steps, lr, penalty, step)
+    """From the second step on you also walk along the gradients of all steps before: `backward` adds to `x.grad` (and to the network's parameters). Set it to zero, or use a gradient that is returned."""
+    x, f = start.clone().requires_grad_(), penalized(objective, penalty)
+    for _ in range(steps):
+        f(x).sum().backward()
+        with torch.no_grad():
+            x += lr * x.grad
+    return x.detach()
 
 
 def climbs_the_mean(objective, start, steps, lr, penalty=0.0):
@@ -285,6 +321,14 @@ def rounds_to_certainty(real_logits, fake_logits):
     return -real_logits.sigmoid().log().mean() - (1 - fake_logits.sigmoid()).log().mean()
 
 
+def caps_the_logarithm(real_logits, fake_logits):
+    """Right for small logits. For large ones σ rounds to 0 or 1, and torch's cross entropy of probabilities stops at −log = 100: no slope is left there. A sister of that function takes the logits themselves."""
+    real, fake = real_logits.sigmoid(), fake_logits.sigmoid()
+    return F.binary_cross_entropy(real, torch.ones_like(real)) + F.binary_cross_entropy(
+        fake, torch.zeros_like(fake)
+    )
+
+
 def expert_by_cross_entropy(real_logits, fake_logits):
     loss = F.binary_cross_entropy_with_logits
     return loss(real_logits, torch.ones_like(real_logits)) + loss(fake_logits, torch.zeros_like(fake_logits))
@@ -308,6 +352,17 @@ def climbs_its_own_loss(fake_logits):
 def rounds_its_chances(fake_logits):
     """Right for small logits, but for a logit of −300 σ is exactly 0 and its logarithm −∞. There is a function that takes the logit and never meets log 0."""
     return -fake_logits.sigmoid().log().mean()
+
+
+def caps_its_chances(fake_logits):
+    """Right for small logits. For a logit of −300 σ rounds to 0, and torch's cross entropy of probabilities stops at −log = 100: no slope is left there. A sister of that function takes the logits themselves."""
+    chances = fake_logits.sigmoid()
+    return F.binary_cross_entropy(chances, torch.ones_like(chances))
+
+
+def adds_up_its_failures(fake_logits):
+    """You sum over the batch instead of taking the mean, so the step size depends on the batch size."""
+    return F.softplus(-fake_logits).sum()
 
 
 def forger_by_cross_entropy(fake_logits):
@@ -344,6 +399,23 @@ def shows_the_image_before(objective, generator, start, steps, lr, penalty):
     return maximize_activation(f, before, 1, lr, penalty), generator(before).detach()
 
 
+def draws_with_history(objective, generator, start, steps, lr, penalty):
+    """The result is right, but your last drawing x̂ still carries its history: it requires gradients (the generator's parameters do), and matplotlib will refuse it. Draw it without."""
+    z = maximize_activation(lambda z: objective(generator(z)), start, steps, lr, penalty)
+    return z, generator(z)
+
+
+def teaches_both_networks(objective, generator, start, steps, lr, penalty):
+    """The result is right, but `backward` has also left gradients on both networks' parameters: an optimizer would take them for lessons. Ask for the gradient of z alone."""
+    z = start.clone().requires_grad_()
+    optimizer = torch.optim.SGD([z], lr=lr, maximize=True)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (objective(generator(z)) - penalty * z.square().sum(1)).sum().backward()
+        optimizer.step()
+    return z.detach(), generator(z).detach()
+
+
 def latent_by_hand(objective, generator, start, steps, lr, penalty):
     z = start.clone()
     for _ in range(steps):
@@ -357,6 +429,8 @@ MISCONCEPTIONS = {
     "class_objective": [
         climbs_the_logit,
         climbs_the_probability,
+        meets_log_zero,
+        forgets_the_slope,
         lets_images_compete,
         averages_the_images,
         punishes_the_class,
@@ -372,6 +446,7 @@ MISCONCEPTIONS = {
     "penalized": [rewards_size, forgets_the_square, shares_the_penalty, averages_the_squares],
     "maximize_activation": [
         descends,
+        trains_the_image,
         forgets_the_penalty,
         penalizes_half,
         piles_up_gradients,
@@ -396,18 +471,28 @@ MISCONCEPTIONS = {
         adds_up_the_batch,
         halves_the_loss,
         rounds_to_certainty,
+        caps_the_logarithm,
     ],
-    "generator_loss": [saturates, helps_the_expert, climbs_its_own_loss, rounds_its_chances],
+    "generator_loss": [
+        saturates,
+        helps_the_expert,
+        climbs_its_own_loss,
+        rounds_its_chances,
+        caps_its_chances,
+        adds_up_its_failures,
+    ],
     "maximize_latent": [
         climbs_pixels,
         penalizes_the_image,
         forgets_the_latent_penalty,
         shows_the_image_before,
+        draws_with_history,
+        teaches_both_networks,
     ],
 }
 
 ALTERNATIVES = {
-    "class_objective": [objective_by_cross_entropy],
+    "class_objective": [objective_by_cross_entropy, objective_by_logsumexp, objective_in_double],
     "unit_objective": [unit_by_matrix],
     "penalized": [penalized_by_products],
     "maximize_activation": [ascend_by_optimizer],
