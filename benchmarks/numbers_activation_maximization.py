@@ -35,14 +35,16 @@ def liked_images(seed: int) -> Iterator[tuple[str, Tensor]]:
     """(prior, ten images, one for each class), the settings being the chapter's."""
     model, generator = load_digits_cnn(), load_digit_generator()
     source = torch.Generator().manual_seed(seed)
-    paper = 0.01 * torch.randn(10, 1, 28, 28, generator=source)
+    white = 0.01 * torch.randn(10, 1, 28, 28, generator=source)
+    grey = 0.3 + white
     f = class_objective(model, CLASSES)
-    yield "plain", maximize_activation(f, paper, STEPS, 0.1, 0.01)
+    yield "plain", maximize_activation(f, grey, STEPS, 0.1, 0.04)
+    yield "plain, from white paper", maximize_activation(f, white, STEPS, 0.1, 0.04)
     yield (
         "total variation",
-        maximize_activation(lambda x: f(x) - 0.01 * total_variation(x), paper, STEPS, 0.05, 0.01),
+        maximize_activation(lambda x: f(x) - 0.01 * total_variation(x), grey, STEPS, 0.1, 0.04),
     )
-    soft = maximize_activation(lambda x: f(jitter(gaussian_blur(x, 1.0), 3, source)), paper, STEPS, 0.5, 0.01)
+    soft = maximize_activation(lambda x: f(jitter(gaussian_blur(x, 1.0), 3, source)), grey, STEPS, 0.5, 0.01)
     yield "blur and jitter", gaussian_blur(soft, 1.0)
     f4 = class_objective(model, CLASSES.repeat_interleave(STARTS))
     z, images = maximize_latent(

@@ -204,7 +204,7 @@ for name, layer in [("alexnet", "features.12"), ("vgg11", "features.20"), ("resn
     print(f"{name:9} {layer:14} sees {layer_field(network, layer)[0]} pixels")
 
 # %% [markdown]
-# More than the 224 pixels of the image they are usually given! Most of the field of ResNet's last units is padding.
+# The last units of ResNet see more than the 224 × 224 pixels of the image that they are usually given: three quarters of their field is padding.
 
 # %% [markdown]
 # ## Ask the data set
