@@ -128,7 +128,13 @@ def compare(
 
     for (name, bad), outcomes in answers.given.items():
         theirs = dependencies.get(name)
-        if theirs is not None and theirs.misconception == bad and same(outcomes, one_sided=True):
+        proves_something = not all(outcome.raised for outcome in outcomes)  # anybody can raise an exception
+        if (
+            proves_something
+            and theirs is not None
+            and theirs.misconception == bad
+            and same(outcomes, one_sided=True)
+        ):
             return verdict("right", f"Right, given your {name}.", exercise.points, follows=name)
 
     missing = next((o for o in recorded if o.open), None)

@@ -157,7 +157,8 @@ class Converter:
         (place / f"{chapter}.ipynb").write_bytes(notebook_bytes(nbgrader_parts.annotated(submission)))
         stamp = folder.submitted(student, chapter) / "timestamp.txt"
         if stamp.is_file() and not stamp.is_symlink():
-            archive.write_bytes(place / stamp.name, stamp.read_bytes()[:100])
+            with stamp.open("rb") as file:
+                archive.write_bytes(place / stamp.name, file.read(100))
         self.coursedir.assignment_id, self.coursedir.student_id = chapter, student
         self.coursedir.submitted_directory = nbgrader_parts.INTAKE
         converter = Autograde(coursedir=self.coursedir, config=self.config, log=self.log)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -20,6 +21,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 LARGEST_NOTEBOOK = 20_000_000
 MOST_CELLS = 2_000
+MOST_TEXT = 2_000_000
+"""Characters in all cells together; a chapter has 50,000."""
 
 
 @dataclass
@@ -77,38 +80,78 @@ def _read(path: Path) -> NotebookNode:
         raise _UnreadableError(
             f"{path.name} is not a notebook: its JSON is damaged. Open it in Jupyter, save it, and hand it in again."
         ) from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            notebook = nbformat.convert(nbformat.from_dict(tree), 4)
-        cells = [_cell(cell) for cell in notebook.cells]
-    except Exception:  # nbformat raises many kinds for what is no notebook
-        raise _UnreadableError(f"{path.name} is JSON, but no Jupyter notebook.") from None
-    if len(cells) > MOST_CELLS:
-        raise _UnreadableError(f"{path.name} has {len(cells)} cells; {MOST_CELLS} is the most.")
+    cells = _cells(tree, path.name)
     return NotebookNode(cells=cells)
 
 
-def _cell(theirs: NotebookNode) -> NotebookNode:
-    """Type, source, grade id and tags of a cell: nothing else of it is believed."""
-    source = theirs.get("source", "")
-    source = "".join(source) if isinstance(source, list) else source
-    if not isinstance(source, str):
-        raise _UnreadableError("A cell has no text.")
-    source = source.encode("utf-8", "replace").decode("utf-8")
-    cell = (
-        new_code_cell(source) if theirs.get("cell_type") == "code" else new_markdown_cell(_harmless(source))
-    )
-    metadata = theirs.get("metadata")
+def _cells(tree: Any, name: str) -> list[NotebookNode]:
+    """The cells of a notebook of any format.
+
+    nbformat only gets what counts of them: a million outputs or keys would keep it busy for minutes.
+    """
+    try:
+        raw = _bare_cells(tree)
+        if len(raw) > MOST_CELLS:
+            raise _UnreadableError(f"{name} has {len(raw)} cells; {MOST_CELLS} is the most.")
+        facts = {key: tree[key] for key in ("nbformat", "nbformat_minor") if isinstance(tree.get(key), int)}
+        parts = {"worksheets": [{"cells": raw}]} if "worksheets" in tree else {"cells": raw}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            notebook = nbformat.convert(nbformat.from_dict(facts | {"metadata": {}} | parts), 4)
+        cells = [_cell(cell) for cell in notebook.cells]
+    except _UnreadableError:
+        raise
+    except Exception:  # nbformat raises many kinds for what is no notebook
+        raise _UnreadableError(f"{name} is JSON, but no Jupyter notebook.") from None
+    size = sum(len(cell.source) for cell in cells)
+    if size > MOST_TEXT:
+        raise _UnreadableError(
+            f"{name} holds {size / 1e6:.1f} MB of text in its cells; {MOST_TEXT / 1e6:.0f} MB is the most."
+            " Take out what was pasted in and hand it in again."
+        )
+    return cells
+
+
+_TEXT_KEYS = ("source", "input", "code", "text")
+"""What a cell's text is called in the formats 4, 3 and 2, and 1."""
+
+
+def _bare_cells(tree: Any) -> list[dict[str, Any]]:
+    """Type, text, grade id and tags of every cell; at most one cell more than there may be is looked at."""
+    sheets = tree["worksheets"] if "worksheets" in tree else [tree]
+    found = [cell for sheet in sheets for cell in sheet["cells"]]
+    if len(found) > MOST_CELLS:
+        return found
+    return [_bare(cell) for cell in found]
+
+
+def _bare(cell: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {"metadata": _believed(cell.get("metadata")), "outputs": []}
+    kept |= {key: cell[key] for key in ("cell_type", "level") if isinstance(cell.get(key), str | int)}
+    for key in _TEXT_KEYS:
+        if key in cell:
+            kept[key] = cell[key] if isinstance(cell[key], str) else "".join(cell[key])
+    return kept
+
+
+def _believed(metadata: object) -> dict[str, Any]:
+    """What is believed of a cell's metadata: its grade id, and the tag of demonstrations."""
     metadata = metadata if isinstance(metadata, dict) else {}
-    grader = metadata.get("nbgrader")
-    name = grader.get("grade_id") if isinstance(grader, dict) else None
-    if isinstance(name, str):
-        cell.metadata["nbgrader"] = {"grade_id": name}
-    tags = metadata.get("tags")
+    kept: dict[str, Any] = {}
+    grader, tags = metadata.get("nbgrader"), metadata.get("tags")
+    if isinstance(grader, dict) and isinstance(grader.get("grade_id"), str):
+        kept["nbgrader"] = {"grade_id": grader["grade_id"]}
     if isinstance(tags, list) and "demo" in tags:
-        cell.metadata["tags"] = ["demo"]
-    return cell
+        kept["tags"] = ["demo"]
+    return kept
+
+
+def _cell(theirs: NotebookNode) -> NotebookNode:
+    """A new cell with the text of theirs."""
+    source = theirs.get("source", "").encode("utf-8", "replace").decode("utf-8")
+    make = new_code_cell if theirs.get("cell_type") == "code" else new_markdown_cell
+    text = source if make is new_code_cell else _harmless(source)
+    return make(text, metadata=_believed(theirs.metadata))
 
 
 def _harmless(markdown: str) -> str:
