@@ -57,6 +57,18 @@ def returned(fn: Callable[..., Any], case: Case) -> Values:
     return flatten(fn(*case.values()))
 
 
+def repeated(one: object, two: object) -> str:
+    """Whether two calls gave the same numbers, in words: for functions that draw from a generator."""
+    first, second = flatten(one), flatten(two)
+    same = first.keys() == second.keys() and all(
+        isinstance(mine := first[name], Tensor)
+        and isinstance(other := second[name], Tensor)
+        and torch.equal(mine.detach().cpu().double(), other.detach().cpu().double())
+        for name in first
+    )
+    return "the same" if same else "something else"
+
+
 def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
     """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text."""
 

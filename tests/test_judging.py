@@ -270,6 +270,31 @@ def test_right_given_a_dependency_s_misconception_earns_full_points() -> None:
     assert compare(EXERCISE, mine, sheet, theirs("right")).kind == "different"
 
 
+def test_an_exception_is_no_proof_that_a_dependency_was_followed() -> None:
+    """`raise RuntimeError` earned the points of whatever called an exercise with a misconception that makes it fail."""
+    sheet = Answers.of(ANSWERS.tree())
+
+    def fails(x: Tensor, scale: float) -> Tensor:
+        raise RuntimeError
+
+    sheet.given[("halve", "halves_twice")] = record(fails, EXERCISE, SEEDS, ANSWERS.inputs)
+    theirs = {"halve": Verdict("halve", "misconception", 0, 1, "…", "halves_twice")}
+    verdict = compare(EXERCISE, record(fails, EXERCISE, SEEDS, ANSWERS.inputs), sheet, theirs)
+    assert (verdict.kind, verdict.points, verdict.follows) == ("follows", 0, "halve")
+
+
+def test_a_score_that_fails_on_what_was_recorded_is_a_wrong_answer() -> None:
+    """Anybody may have written a recording; what no score was made for must not end the grading of a class."""
+    for trouble in (ZeroDivisionError, OverflowError, MemoryError, AssertionError):
+
+        def score(case: Case, values: Values, trouble: type[Exception] = trouble) -> float:
+            if isinstance(values[""], str):
+                raise trouble
+            return 1.0
+
+        assert at_least(score, 0.1)({"": "odd"}, {"": torch.ones(1)}, "", {}) == float("inf")
+
+
 def test_observe_names_what_the_default_lays_out() -> None:
     values = returned(lambda x: {"a": (x, 2), "b": "text"}, {"x": torch.ones(1)})
     assert list(values) == ["a.0", "a.1", "b"]

@@ -103,10 +103,21 @@ def _rule(rng: np.random.Generator, features: int, classes: int) -> Callable[[Te
 
 
 def _observe_tree(fn: Callable[..., Any], case: Case) -> Values:
-    """The tree's depth, and its answers to inputs that it was not grown on."""
+    """The tree's depth, its answers to inputs that it was not grown on, and the tree itself, for these to be checked:
+    anything can say that it is a tree. One row per node: left child, right child, feature, threshold."""
     tree = fn(case["predict"], case["x"], case["depth"])
     answers = tree.predict(_unseen().flatten(1).numpy())
-    return {"depth of the tree": torch.tensor(int(tree.get_depth())), "answers": torch.as_tensor(answers)}
+    inside = tree.tree_
+    columns = (inside.children_left, inside.children_right, inside.feature, inside.threshold)
+    best = inside.value[:, 0].argmax(axis=1)
+    return {
+        "depth of the tree": torch.tensor(int(tree.get_depth())),
+        "answers": torch.as_tensor(answers),
+        "nodes": torch.from_numpy(np.stack(columns, axis=1).astype(float)),
+        "classes of the nodes": torch.as_tensor(
+            getattr(tree, "classes_", np.arange(inside.value.shape[2]))[best]
+        ),
+    }
 
 
 def _unseen() -> Tensor:
@@ -114,11 +125,18 @@ def _unseen() -> Tensor:
 
 
 def _agreement(case: Case, values: Values) -> float:
-    answers = values["answers"]
-    expected = case["predict"](_unseen()).argmax(dim=-1)
-    if isinstance(answers, str) or answers.shape != expected.shape:
+    """How often the tree says what the network says, when one walks down from its root, `depth` questions at most."""
+    answers, nodes, classes = (values[name] for name in ("answers", "nodes", "classes of the nodes"))
+    if isinstance(answers, str) or isinstance(nodes, str) or isinstance(classes, str) or answers.ndim != 1:
         return -1.0
-    return float((answers == expected).float().mean())
+    x = _unseen()
+    rows, place = x.flatten(1).double(), torch.zeros(len(x), dtype=torch.long)
+    for _ in range(case["depth"]):
+        left, right, feature = nodes[place, :3].long().unbind(dim=1)
+        asked = rows.gather(1, feature.clamp(min=0).unsqueeze(1)).squeeze(1)
+        child = torch.where(asked <= nodes[place, 3], left, right)
+        place = torch.where(left < 0, place, child)
+    return float((classes[place] == case["predict"](x).argmax(dim=-1)).double().mean())
 
 
 def _path_cases(seed: int) -> list[Case]:
@@ -207,20 +225,27 @@ def _spectral_cases(seed: int) -> list[Case]:
 def _blocks(
     automaton: Automaton, prefixes: list[tuple], suffixes: list[tuple]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    value = dict(zip(_words(5), _values_of_words(automaton, 5), strict=True))
+
     def table(middle: tuple) -> Tensor:
-        return torch.stack(
-            [torch.stack([_value(automaton, (*p, *middle, *s)) for s in suffixes]) for p in prefixes]
-        )
+        return torch.stack([torch.stack([value[(*p, *middle, *s)] for s in suffixes]) for p in prefixes])
 
     letters = torch.stack([table((letter,)) for letter in range(len(automaton[2]))])
     return table(()), letters, table(())[:, 0].clone(), table(())[0].clone()
 
 
-def _value(automaton: Automaton, word: tuple[int, ...]) -> Tensor:
-    state, final, transitions = automaton
-    for letter in word:
-        state = state @ transitions[letter]
-    return state @ final
+def _words(longest: int) -> list[tuple[int, ...]]:
+    """All words of two letters up to this length, short ones first."""
+    return [word for length in range(longest + 1) for word in itertools.product(range(2), repeat=length)]
+
+
+def _values_of_words(automaton: Automaton, longest: int) -> Tensor:
+    """The values of all these words at once, one length after the other."""
+    initial, final, transitions = automaton
+    states = [initial.unsqueeze(0)]
+    for _ in range(longest):
+        states.append(torch.einsum("wi,aij->waj", states[-1], transitions).flatten(0, 1))
+    return torch.cat(states) @ final
 
 
 def _observe_words(fn: Callable[..., Any], case: Case) -> Values:
@@ -234,9 +259,8 @@ def _observe_words(fn: Callable[..., Any], case: Case) -> Values:
             raise TypeError(f"{called} should be one tensor {shape}, but is a {type(part).__name__}")
         if part.ndim != len(shape.split()):
             raise ValueError(f"{called} should have the shape {shape}, but has {tuple(part.shape)}")
-    initial, final, transitions = (torch.as_tensor(part).double() for part in parts)
-    words = [word for length in range(7) for word in itertools.product(range(2), repeat=length)]
-    values = torch.stack([_value((initial, final, transitions), word) for word in words])
+    initial, final, transitions = map(torch.as_tensor, parts)
+    values = _values_of_words((initial, final, transitions), 6)
     return {"number of states": torch.tensor(len(initial)), "values of all words up to length 6": values}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, within
+from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
 
 SEGMENTS = torch.tensor(
     [
@@ -41,13 +41,13 @@ def _coins(rng: np.random.Generator, *shape: int) -> Tensor:
 
 
 def _sample_cases(seed: int) -> list[Case]:
+    rng = np.random.default_rng(seed)
     return [
-        {"segments": SEGMENTS, "samples": 40_001, "generator": Generator().manual_seed(seed)},
-        {
-            "segments": SEGMENTS[:3, :5] // 2,
-            "samples": 20_001,
-            "generator": Generator().manual_seed(seed + 1),
-        },
+        {"segments": segments, "samples": int(rng.integers(low, low + 2000)), "generator": generator}
+        for segments, low, generator in (
+            (SEGMENTS, 40_000, Generator().manual_seed(seed)),
+            (SEGMENTS[:3, :5] // 2, 20_000, Generator().manual_seed(seed + 1)),
+        )
     ]
 
 
@@ -73,15 +73,9 @@ def _observe_masks(fn: Callable[..., Any], case: Case) -> Values:
         "two segments together": products,
         "together error": torch.full(products.shape, 0.25 / len(rest) ** 0.5),
         "number of masks": torch.tensor(len(masks)),
-        "same generator, same masks": _equal(masks, again),
-        "asked again, the same masks": _equal(masks, later),
+        "the same generator gives": repeated(masks, again),
+        "asked again, it gives": repeated(masks, later),
     }
-
-
-def _equal(one: Any, two: Any) -> Tensor:
-    """1 where both hold the same numbers, else 0."""
-    same = torch.equal(torch.as_tensor(one).cpu().double(), torch.as_tensor(two).cpu().double())
-    return torch.tensor(float(same))
 
 
 # apply_masks, locality_weights, fit_surrogate, local_fidelity: exact
@@ -282,8 +276,8 @@ EXERCISES = [
             "share of ones": within(10, error="share error"),
             "two segments together": within(10, error="together error"),
             "number of masks": equal(rtol=0, atol=1e-6),
-            "same generator, same masks": equal(),
-            "asked again, the same masks": equal(),
+            "the same generator gives": equal(),
+            "asked again, it gives": equal(),
         },
         hints=(
             "One row per sample, one column per segment. How many segments are there?",

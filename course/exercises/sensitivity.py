@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, within
+from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
 
 
 class Curved(nn.Module):
@@ -73,12 +73,17 @@ def _pair(seed: int) -> list[Case]:
 
 def _noise(seed: int) -> list[Case]:
     """A given class; and the predicted one, where the first image's disturbed copies are taken for the other class."""
-    more: list[Case] = [{"third": -1.0, "target": 1}, {"third": -0.15, "target": None}]
+    rng = np.random.default_rng(seed)
+    more: list[Case] = [
+        {"third": -float(rng.uniform(0.8, 1.2)), "target": 1},
+        {"third": -0.15, "target": None},
+    ]
     cases = []
     for each in more:
         x = torch.tensor([0.0, 0.5, each["third"]]).repeat_interleave(2000).repeat(2, 1)
         x[1] *= -1
-        fixed = {"sigma": 0.5, "samples": 100, "generator": torch.Generator().manual_seed(seed)}
+        sigma, generator = float(rng.uniform(0.4, 0.6)), torch.Generator().manual_seed(seed)
+        fixed = {"sigma": sigma, "samples": 70, "generator": generator}
         cases.append({"model": Curved(), "x": x, "target": each["target"]} | fixed)
     return cases
 
@@ -123,22 +128,24 @@ def _compared(fn: Callable[..., Any], case: Case) -> Values:
 
 def _averaged(fn: Callable[..., Any], case: Case) -> Values:
     """Mean and spread over the 2,000 features that are alike, with their standard errors; and whether it repeats."""
-    state = case["generator"].get_state()
+    state, other = case["generator"].get_state(), torch.Generator().manual_seed(0)
     relevance = flatten(fn(*case.values())).get("", "no tensor")
     if not isinstance(relevance, Tensor) or relevance.shape != case["x"].shape:
         return {"shape": str(tuple(relevance.shape)) if isinstance(relevance, Tensor) else relevance}
-    again = flatten(fn(*(case | {"generator": torch.Generator().set_state(state)}).values()))[""]
+    again = fn(*(case | {"generator": torch.Generator().set_state(state)}).values())
+    another = fn(*(case | {"generator": other}).values())
     alike = relevance.detach().double().view(2, 3, -1)
     root, spread = alike.shape[-1] ** 0.5, alike.std(dim=-1)
+    noise = (relevance.detach() - case["x"]).view(2, 3, -1)[:, 1]  # of the features whose gradient is x
     return {
         "shape": str(tuple(relevance.shape)),
         "mean": alike.mean(dim=-1),
         "mean error": spread / root,
         "log spread": spread.log(),
         "log spread error": torch.full_like(spread, 1 / root),
-        "the same generator": "gives the same"
-        if isinstance(again, Tensor) and relevance.equal(again)
-        else "gives something else",
+        "noise of the rows": "the same" if torch.allclose(noise[0], noise[1], atol=1e-4) else "different",
+        "the same generator gives": repeated(relevance, again),
+        "another generator gives": repeated(relevance, another),
     }
 
 
@@ -199,8 +206,10 @@ EXERCISES = [
         compare={
             "shape": equal(),
             "mean": within(8, error="mean error"),
-            "log spread": within(6, error="log spread error"),
-            "the same generator": equal(),
+            "log spread": within(8, error="log spread error"),
+            "noise of the rows": equal(),
+            "the same generator gives": equal(),
+            "another generator gives": equal(),
         },
         points=3,
         minutes=12,

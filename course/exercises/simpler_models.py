@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, within
+from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
 
 TOSSES = 40_000  # per weight, for the stochastic signs
 
@@ -157,15 +157,9 @@ def _observe_tosses(fn: Callable[..., Any], case: Case) -> Values:
         "two weights together": (centred.T @ centred / TOSSES).fill_diagonal_(0),
         "together error": torch.outer(spread, spread) / TOSSES**0.5,
         "gradient": _gradient(tosses, x, _upstream(x).to(x)) / TOSSES,
-        "same generator, same signs": _equal(tosses, again),
-        "asked again, the same signs": _equal(tosses, later),
+        "the same generator gives": repeated(tosses, again),
+        "asked again, it gives": repeated(tosses, later),
     }
-
-
-def _equal(one: Any, two: Any) -> Tensor:
-    """1 where both hold the same numbers, else 0."""
-    same = torch.equal(torch.as_tensor(one).cpu().double(), torch.as_tensor(two).cpu().double())
-    return torch.tensor(float(same))
 
 
 def _connect_cases(seed: int) -> list[Case]:
@@ -261,8 +255,8 @@ EXERCISES = [
             "mean of many tosses": within(10, error="error"),
             "two weights together": within(10, error="together error"),
             "gradient": equal(),
-            "same generator, same signs": equal(),
-            "asked again, the same signs": equal(),
+            "the same generator gives": equal(),
+            "asked again, it gives": equal(),
         },
         hints=(
             "A coin with probability p: torch.rand(…, generator=generator) < p.",

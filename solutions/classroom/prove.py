@@ -99,13 +99,25 @@ def _check_cases(exercise: Exercise, reference: Callable[..., Any], proof: Proof
         for case in fresh_cases(exercise, seed):
             if list(case) != parameters[: len(case)]:
                 proof.complaints.append(f"a case names {list(case)}; the signature says {parameters}")
-            start = time.process_time()
-            record_case(reference, exercise, case)
-            proof.slowest_case = max(proof.slowest_case, time.process_time() - start)
+        for position in range(len(fresh_cases(exercise, seed))):
+            proof.slowest_case = max(proof.slowest_case, _seconds(reference, exercise, seed, position))
     if proof.slowest_case > LONGEST_CASE:
         proof.complaints.append(
             f"a case takes {proof.slowest_case:.2f} s of processor time; {LONGEST_CASE} s is the most"
         )
+
+
+def _seconds(reference: Callable[..., Any], exercise: Exercise, seed: int, position: int) -> float:
+    """Processor time of one case. What seems too slow is tried twice more: a first call also loads and warms up."""
+    best = float("inf")
+    for _ in range(3):
+        case = fresh_cases(exercise, seed)[position]
+        start = time.process_time()
+        record_case(reference, exercise, case)
+        best = min(best, time.process_time() - start)
+        if best <= LONGEST_CASE:
+            break
+    return best
 
 
 def _not_separated(exercise: Exercise, answers: Answers) -> list[str]:

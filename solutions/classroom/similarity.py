@@ -19,6 +19,9 @@ from solutions.classroom.submission import read_submission
 TOKENS = 25
 """The shortest run of tokens that counts."""
 
+LONGEST = 200_000
+"""Characters of a submission that are looked at."""
+
 LEAST = 60
 """Tokens below which a submission is too short to compare."""
 
@@ -47,9 +50,8 @@ def alike(folder: ClassFolder, chapter: str, least: float = 0.8, most: int = 20)
 def own_code(notebook: NotebookNode, release: NotebookNode) -> str:
     """What a student wrote: the code cells that are not as they were released."""
     known = {cell.source for cell in release.cells}
-    return "\n\n".join(
-        cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source not in known
-    )
+    own = (cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source not in known)
+    return "\n\n".join(own)[:LONGEST]
 
 
 def pairs(texts: dict[str, str], skeleton: str = "", least: float = 0.8) -> list[Pair]:

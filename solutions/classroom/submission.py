@@ -118,7 +118,7 @@ _TEXT_KEYS = ("source", "input", "code", "text")
 
 def _bare_cells(tree: Any) -> list[dict[str, Any]]:
     """Type, text, grade id and tags of every cell; at most one cell more than there may be is looked at."""
-    sheets = tree["worksheets"] if "worksheets" in tree else [tree]
+    sheets = tree.get("worksheets", [tree])
     found = [cell for sheet in sheets for cell in sheet["cells"]]
     if len(found) > MOST_CELLS:
         return found

@@ -325,6 +325,16 @@ def takes_the_variance_for_the_deviation(model, layers, generator):
     return models
 
 
+def draws_from_its_own_seed(model, layers, generator):
+    """Whichever generator comes in, your models forget in the same way: you seeded a source of your own. Draw from the generator; whoever calls decides on the seed."""
+    own, current, models = torch.Generator().manual_seed(42), model, []
+    for name in layers:
+        current = copy.deepcopy(current)
+        _forget(current.get_submodule(name), own)
+        models.append(current)
+    return models
+
+
 def randomize_by_formula(model, layers, generator):
     models = [model]
     for name in layers:
@@ -382,7 +392,7 @@ MISCONCEPTIONS = {
     ],
     "randomize_from_top": [
         forgets_one_layer_at_a_time, forgets_the_trained_model, draws_all_again, starts_from_below, keeps_the_biases,
-        takes_the_variance_for_the_deviation, draws_uniformly, forgets_the_generator,
+        takes_the_variance_for_the_deviation, draws_uniformly, forgets_the_generator, draws_from_its_own_seed,
     ],
 }  # fmt: skip
 

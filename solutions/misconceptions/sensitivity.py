@@ -229,6 +229,23 @@ def ignores_the_generator(
         return _smooth(model, x, target, sigma, samples, None)
 
 
+def seeds_for_itself(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """Whichever generator comes in, your noise is the same: you seeded a source of your own. Draw from the generator;
+    whoever calls decides on the seed."""
+    return _smooth(model, x, target, sigma, samples, torch.Generator().manual_seed(42))
+
+
+def one_noise_for_all_rows(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """All rows of your batch got the same noise, so what remains of it goes up and down in all of them together. Every
+    entry of ε is a draw of its own: give the noise the shape of x, not that of one row."""
+    draws = [x + sigma * torch.randn(x.shape[1:], generator=generator) for _ in range(samples)]
+    return torch.stack([input_gradient(model, draw, target) for draw in draws]).mean(0)
+
+
 def _smooth(
     model: Model,
     x: Tensor,
@@ -511,6 +528,8 @@ MISCONCEPTIONS = {
         averages_the_noise_first,
         chooses_a_class_for_every_copy,
         ignores_the_generator,
+        seeds_for_itself,
+        one_noise_for_all_rows,
     ],
     "integrated_gradients": [
         starts_at_the_baseline,

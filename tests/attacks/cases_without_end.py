@@ -1,0 +1,10 @@
+"""A recording with a million empty cases.
+
+Must happen: nobody takes them apart; nothing was recorded.
+"""
+
+CELL = """import course.recorder, course.archive
+course.recorder.answers_to = lambda names, exercise, questions, device: ({}, course.archive.pack({'outcomes': [0] * 1_000_000}))
+"""
+LOSES = "everything"
+SAYS = "could not be recorded"

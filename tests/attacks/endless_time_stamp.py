@@ -1,0 +1,20 @@
+"""A time stamp of 64 GB, all zeros and no byte on the disk.
+
+Must happen: its beginning is read and is no time; 0 points and the reason.
+"""
+
+import os
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from attacks import dump
+
+LOSES = "everything"
+SAYS = "could not be processed"
+
+
+def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:
+    place.joinpath(name).write_bytes(dump(notebook))
+    with place.joinpath("timestamp.txt").open("wb") as file:
+        os.truncate(file.fileno(), 64 << 30)
