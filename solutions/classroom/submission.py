@@ -117,7 +117,7 @@ _TEXT_KEYS = ("source", "input", "code", "text")
 
 
 def _bare_cells(tree: Any) -> list[dict[str, Any]]:
-    """Type, text, grade id and tags of every cell; at most one cell more than there may be is looked at."""
+    """Type, text, grade id and tags of every cell; or the cells as they are, where there are too many."""
     sheets = tree.get("worksheets", [tree])
     found = [cell for sheet in sheets for cell in sheet["cells"]]
     if len(found) > MOST_CELLS:
