@@ -2,7 +2,8 @@
 
 A relation network (Santoro et al., 2017) looks at all pairs of things at once. MAC (Hudson & Manning, 2018) takes one
 step after the other: the control unit decides what the step is about, the read unit looks it up among the things, the
-write unit keeps what was found. Biases are left out; the things' vectors can hold a constant instead.
+write unit keeps what was found. Left out of MAC: the biases (the things' vectors can hold a constant instead), and the write
+unit's two options, attention to earlier steps and a gate (eqs. w2 and w3).
 """
 
 from collections.abc import Callable, Mapping
@@ -119,7 +120,7 @@ def reason(
     for the read unit; "w_write"; "v" (h, 2d) and "u" (answers, h). All steps share them, except Q_t.
     Returns the logits, and each step's attention to the things and to the words.
 
-    Source: Hudson & Manning (2018), sections 3.2 and 3.3.
+    Source: Hudson & Manning (2018), sections 3.1 (Q_t), 3.2 and 3.3.
     """
     control, memory = (weights[name].expand(len(question), -1) for name in ("control", "memory"))
     looks, thoughts = [], []

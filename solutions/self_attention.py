@@ -23,8 +23,9 @@ def scaled_dot_product_attention(
 
         weights = softmax over the keys of q kᵀ / √d,   output = weights · v
 
-    d is the length of a query. mask is True where a query may look; what it may not look at gets weight 0. A query
-    that may look at nothing at all gets zeros, weights and output. Returns (output, weights).
+    d is the length of a query. *batch: any number of axes in front, or none. mask is True where a query may look; what
+    it may not look at gets weight 0. A query that may look at nothing at all gets zeros, weights and output. Returns
+    (output, weights).
 
     Source: Vaswani et al. (2017), eq. 1.
     """
@@ -42,7 +43,7 @@ def causal_mask(n: int) -> Bool[Tensor, "n n"]:
 
         mask[i, j] = True where j ≤ i
 
-    Row i is the word that looks, column j the word that is looked at.
+    Row i is the word that looks, column j the word that is looked at. A tensor of booleans.
 
     Source: Vaswani et al. (2017), section 3.2.3.
     """

@@ -28,7 +28,8 @@ def _attention_cases(seed: int) -> list[Case]:
             "v": _numbers(rng, 2, 5, 6),
             "mask": mask,
         },
-        {"q": 2 * _numbers(rng, 2, 4, 9), "k": _numbers(rng, 2, 4, 9), "v": _numbers(rng, 2, 4, 9)},
+        {"q": 2 * _numbers(rng, 2, 3, 4, 9), "k": _numbers(rng, 2, 3, 4, 9), "v": _numbers(rng, 2, 3, 4, 9)},
+        {"q": 2 * _numbers(rng, 3, 4), "k": _numbers(rng, 6, 4), "v": _numbers(rng, 6, 5)},
     ]
 
 
@@ -54,11 +55,11 @@ def _merge_cases(seed: int) -> list[Case]:
 def _multi_head_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     cases = []
-    for batch, n, dim, heads in ((2, 4, 12, 3), (3, 4, 8, 2)):
+    for batch, n, dim, heads in (((2,), 4, 12, 3), ((3,), 4, 8, 2), ((), 5, 6, 2)):
         matrices = {name: _numbers(rng, dim, dim) * dim**-0.5 for name in ("wq", "wk", "wv", "wo")}
-        mask = _coins(rng, batch, n, n) | torch.eye(n, dtype=torch.bool)
-        mask[0, 0], mask[0, 0, 1:] = False, True
-        cases.append({"x": 1.5 * _numbers(rng, batch, n, dim), **matrices, "heads": heads, "mask": mask})
+        mask = _coins(rng, *batch, n, n) | torch.eye(n, dtype=torch.bool)
+        mask[..., 0, 0], mask[..., 0, 1:] = False, True
+        cases.append({"x": 1.5 * _numbers(rng, *batch, n, dim), **matrices, "heads": heads, "mask": mask})
     del cases[1]["mask"]
     return cases
 
@@ -121,6 +122,7 @@ EXERCISES = [
             "Draw it for n = 3: what may word 0 look at, what word 2?",
             "Compare the row's number with the column's number, or keep one triangle of a square of True.",
         ),
+        dtype=True,
     ),
     Exercise(
         "split_heads",

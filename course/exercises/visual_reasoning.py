@@ -69,7 +69,7 @@ def _write_unit_cases(seed: int) -> list[Case]:
 
 def _reason_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    batch, d, steps = 3, 4, 3
+    batch, d, steps = 3, 6, 2
     weights = {
         "control": _normal(rng, d),
         "memory": _normal(rng, d),
@@ -82,7 +82,7 @@ def _reason_cases(seed: int) -> list[Case]:
         "w_thing": _normal(rng, d),
         "w_write": _normal(rng, d, 2 * d, scale=0.7),
         "v": _normal(rng, 5, 2 * d),
-        "u": _normal(rng, 6, 5),
+        "u": _normal(rng, 7, 5),
     }
     mask = torch.tensor([[True, True, False, False], [True] * 4, [True, True, True, False]])
     return [

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -81,6 +82,22 @@ def divides_by_nothing(q, k, v, mask=None):
     return weights @ v, weights
 
 
+def spreads_over_what_is_hidden(q, k, v, mask=None):
+    """A query that may look at nothing looks at everything alike here: where all scores are the same very negative number, the softmax makes equal shares of them. The docstring says what such a query gets."""
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -1e9)
+    weights = torch.softmax(scores, dim=-1)
+    return weights @ v, weights
+
+
+def zeroes_the_hidden_scores(q, k, v, mask=None):
+    """You multiplied the scores by the mask: what is hidden got the score 0, and that still earns a share, a good one where other scores are negative."""
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = torch.softmax(scores if mask is None else scores * mask, dim=-1)
+    return weights @ v, weights
+
+
 def reads_all_values_alike(q, k, v, mask=None):
     """The weights are right, but the values were read without them: every query got the plain mean of v."""
     _, weights = scaled_dot_product_attention(q, k, v, mask)
@@ -93,6 +110,15 @@ def attention_with_infinities(q, k, v, mask=None):
         scores = torch.where(mask, scores, -torch.inf)
     weights = torch.nan_to_num(torch.softmax(scores, dim=-1), nan=0.0)
     return torch.einsum("...nm,...me->...ne", weights, v), weights
+
+
+def attention_in_numpy(q, k, v, mask=None):
+    q, k, v = (np.asarray(x, dtype=np.float64) for x in (q, k, v))
+    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+    share = np.exp(scores - scores.max(-1, keepdims=True)) * (1.0 if mask is None else mask.numpy())
+    total = share.sum(-1, keepdims=True)
+    weights = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+    return weights @ v, weights
 
 
 def attention_by_pytorch(q, k, v, mask=None):
@@ -331,6 +357,17 @@ def normalizes_over_the_words(x, block, heads, mask=None):
     return F.layer_norm(z.transpose(-1, -2), x.shape[-2:-1]).transpose(-1, -2), weights
 
 
+def divides_by_one_less(x, block, heads, mask=None):
+    """Your variance divides by dim − 1: torch.var and torch.std do so unless told otherwise. The variance meant here is the plain mean of the squared distances from the mean."""
+
+    def norm(z):
+        return (z - z.mean(dim=-1, keepdim=True)) / torch.sqrt(z.var(dim=-1, keepdim=True) + 1e-5)
+
+    attended, weights = _attend(x, block, heads, mask)
+    y = norm(x + attended)
+    return norm(y + _think(y, block)), weights
+
+
 def thinks_without_relu(x, block, heads, mask=None):
     """The relu between the two layers is missing: two linear maps in a row are only one linear map."""
     attended, weights = _attend(x, block, heads, mask)
@@ -422,6 +459,8 @@ MISCONCEPTIONS = {
         hides_what_may_be_seen,
         adds_the_mask,
         divides_by_nothing,
+        spreads_over_what_is_hidden,
+        zeroes_the_hidden_scores,
         reads_all_values_alike,
     ],
     "causal_mask": [hides_the_word_itself, shows_the_next_word, looks_ahead, marks_what_is_hidden],
@@ -458,6 +497,7 @@ MISCONCEPTIONS = {
         adds_x_twice,
         normalizes_first,
         normalizes_over_the_words,
+        divides_by_one_less,
         thinks_without_relu,
         lets_everybody_look_everywhere,
     ],
@@ -472,7 +512,7 @@ MISCONCEPTIONS = {
 }
 
 ALTERNATIVES = {
-    "scaled_dot_product_attention": [attention_with_infinities, attention_by_pytorch],
+    "scaled_dot_product_attention": [attention_with_infinities, attention_in_numpy, attention_by_pytorch],
     "causal_mask": [causal_mask_by_comparison],
     "split_heads": [split_heads_by_chunks],
     "merge_heads": [merge_heads_by_concatenation],

@@ -38,6 +38,12 @@ def questions_of_other_scenes(objects, question):
     return torch.cat([object_pairs(objects, question)[..., : 2 * objects.shape[2]], asked], dim=-1)
 
 
+def leaves_out_pairs_with_itself(objects, question):
+    """A thing beside itself is left out here. Every thing stands beside every thing: n·n rows, also those with i = j."""
+    different = ~torch.eye(objects.shape[1], dtype=torch.bool).flatten()
+    return object_pairs(objects, question)[:, different]
+
+
 def pairs_by_repeating(objects, question):
     """Right: repeat_interleave for the first, repeat for the second."""
     n = objects.shape[1]
@@ -81,6 +87,20 @@ def control_attends_to_padding(control, question, words, mask, w_question, w_att
     """Padding gets attention here. The mask says where there is a word."""
     cq = torch.cat([control, question], dim=-1) @ w_question.T
     p = ((cq[:, None] * words) @ w_attend).softmax(-1)
+    return torch.einsum("bs,bsd->bd", p, words), p
+
+
+def control_hides_padding_too_late(control, question, words, mask, w_question, w_attend):
+    """Padding is hidden after the softmax: by then it has had its share, and what is left for the words no longer sums to 1."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    p = ((cq[:, None] * words) @ w_attend).softmax(-1) * mask
+    return torch.einsum("bs,bsd->bd", p, words), p
+
+
+def control_gives_padding_score_zero(control, question, words, mask, w_question, w_attend):
+    """Padding got the score 0, and that still earns a share in the softmax. Padding must get nothing at all."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    p = (((cq[:, None] * words) @ w_attend) * mask).softmax(-1)
     return torch.einsum("bs,bsd->bd", p, words), p
 
 
@@ -155,6 +175,13 @@ def merges_the_wrong_way_round(memory, knowledge, control, w_memory, w_knowledge
     """[k, I] instead of [I, k]: the first half of W_I belongs to the meeting."""
     merged = torch.cat([knowledge, _meeting(memory, knowledge, w_memory, w_knowledge)], -1) @ w_merge.T
     p = _look(merged, control, w_attend)
+    return torch.einsum("bn,bnd->bd", p, knowledge), p
+
+
+def read_softmax_over_the_batch(memory, knowledge, control, w_memory, w_knowledge, w_merge, w_attend):
+    """Your softmax runs over the batch: scenes compete for attention, instead of the things of each scene."""
+    merged = torch.cat([_meeting(memory, knowledge, w_memory, w_knowledge), knowledge], -1) @ w_merge.T
+    p = ((control[:, None] * merged) @ w_attend).softmax(0)
     return torch.einsum("bn,bnd->bd", p, knowledge), p
 
 
@@ -276,6 +303,16 @@ def reason_swaps_the_attentions(question, words, mask, knowledge, weights):
     return _conclude(question, memory, weights), thoughts, looks
 
 
+def reason_stacks_the_steps_first(question, words, mask, knowledge, weights):
+    """The values are right, but the attentions begin with the axis of the steps. The scenes of the batch come first, then each scene's steps."""
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        lambda q, step: q @ step.T,
+        lambda m, r: write_unit(m, r, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(question, memory, weights), looks.transpose(0, 1), thoughts.transpose(0, 1)
+
+
 def reason_by_helper(question, words, mask, knowledge, weights):
     """Right: the same steps, written through a helper."""
     memory, looks, thoughts = _steps(
@@ -292,10 +329,13 @@ MISCONCEPTIONS = {
         pairs_repeat_the_first,
         question_comes_first,
         questions_of_other_scenes,
+        leaves_out_pairs_with_itself,
     ],
     "relate": [averages_the_judgements, concludes_for_every_pair, judges_the_sum_of_pairs],
     "control_unit": [
         control_attends_to_padding,
+        control_hides_padding_too_late,
+        control_gives_padding_score_zero,
         control_returns_the_query,
         control_forgets_the_step_before,
         control_swaps_its_halves,
@@ -306,6 +346,7 @@ MISCONCEPTIONS = {
         reads_without_control,
         adds_instead_of_multiplying,
         merges_the_wrong_way_round,
+        read_softmax_over_the_batch,
         reads_unweighted,
     ],
     "write_unit": [writes_only_what_was_read, write_swaps_its_halves, write_adds],
@@ -315,6 +356,7 @@ MISCONCEPTIONS = {
         reason_reads_with_the_old_control,
         reason_concludes_without_relu,
         reason_swaps_the_attentions,
+        reason_stacks_the_steps_first,
     ],
 }
 
