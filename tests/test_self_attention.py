@@ -100,6 +100,14 @@ def test_shuffling_the_words_shuffles_the_output():
     torch.testing.assert_close(shuffled, output[order])
 
 
+@pytest.mark.parametrize("front", [(), (2,), (2, 3)])
+def test_attention_works_on_the_last_two_axes_whatever_stands_in_front(front):
+    q, k, v = numbers(0, *front, 4, 5), numbers(1, *front, 6, 5), numbers(2, *front, 6, 3)
+    output, weights = scaled_dot_product_attention(q, k, v)
+    assert weights.shape == (*front, 4, 6)
+    torch.testing.assert_close(output, F.scaled_dot_product_attention(q, k, v))
+
+
 # causal_mask
 
 
@@ -171,8 +179,14 @@ def test_multi_head_attention_of_a_word_that_may_look_nowhere_is_zero_where_pyto
     assert (output[1, 2] == 0).all()
     assert (weights[1, :, 2] == 0).all()
     assert torch.isfinite(output).all()
-    expected, _ = multi_head_attention(x[:1], *ws, 3)
-    torch.testing.assert_close(output[:1], expected)
+    peer = nn.MultiheadAttention(6, 3, bias=False, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():
+        peer.in_proj_weight.copy_(torch.cat([w.T for w in ws[:3]]))
+        peer.out_proj.weight.copy_(ws[3].T)
+        expected, _ = peer(x, x, x, attn_mask=~mask.repeat_interleave(3, 0))
+    nowhere = ~mask.any(-1)
+    assert expected[nowhere].isnan().all()
+    torch.testing.assert_close(output[~nowhere], expected[~nowhere])
 
 
 def test_one_head_is_plain_attention_between_projections():

@@ -1,12 +1,14 @@
-"""The pictures and widgets of chapters 12 and 13: they draw, they have alt texts, they answer what is typed."""
+"""The pictures and widgets of chapters 12 to 14: they draw, they have alt texts, they answer what is typed."""
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
 
+import course.show.reasoning as stepwise
 import course.show.self_attention as around
 import course.show.sequence_attention as back
 from course.data.captions import make_scenes
+from course.data.scenes import COLOURS, simulate_questions
 from course.data.tones import make_utterances, spectrogram
 
 
@@ -21,6 +23,7 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(back, "show", keep)
     monkeypatch.setattr(around, "show", keep)
+    monkeypatch.setattr(stepwise, "show", keep)
     return shown
 
 
@@ -114,3 +117,34 @@ def test_the_caption_widget_steps_through_scenes_and_words(drawn, notebook):
     assert len(asked) == 1, "a scene is described once"
     scene.value = 1
     assert len(asked) == 2
+
+
+def test_steps_of_reasoning_say_in_words_where_each_step_looks(drawn):
+    asked = simulate_questions(("chain1",), 1, seed=0)
+    looks = torch.full((2, 6), 0.02)
+    looks[0, 3], looks[1, 1] = 0.9, 0.9
+    thoughts = torch.tensor([[0.7, 0.2, 0.1, 0, 0], [0, 0.2, 0.8, 0, 0]])
+    stepwise.reasoning_steps(asked.scenes, 0, asked.words[0], "grey", looks, thoughts)
+    alt, texts = drawn[0]
+    assert asked.sentence(0) in alt
+    for step, thing in enumerate((3, 1), start=1):
+        assert f"step {step} at the {COLOURS[asked.scenes.colours[0, thing]]} thing (0.90)" in alt
+    assert {"step 1", "step 2", "0.90", "colour", "attention\nto words"} <= set(texts)
+
+
+def test_scenes_can_be_asked_about_by_their_alt_text(drawn):
+    asked = simulate_questions(("shape",), 1, seed=0)
+    stepwise.scene_grid(asked.scenes, [asked.sentence(0)])
+    alt, _ = drawn[0]
+    assert f"{COLOURS[asked.scenes.colours[0, asked.path[0, 0]]]} {asked.answer(0)}" in alt
+    assert all(colour in alt for colour in COLOURS)
+
+
+def test_accuracies_of_reasoners_stand_in_the_picture_and_in_its_alt_text(drawn):
+    stepwise.accuracy_by_kind({"a": {"left_half": 0.5}, "b": {"left_half": 1.0}}, "who can")
+    stepwise.steps_against_chain(torch.tensor([[1.0, 0.25], [1.0, 0.75]]), (1, 2), (0, 1))
+    (kinds, first), (chains, second) = drawn
+    assert "a: left_half 50%; b: left_half 100%" in kinds
+    assert {"50%", "left\nhalf"} <= set(first)
+    assert "1 step: 0 relations 100%, 1 relation 25%; 2 steps: 0 relations 100%, 1 relation 75%" in chains
+    assert {"25%", "75%", "relations in the question"} <= set(second)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from course.data.scenes import COLOURS, RELATIONS, SIZE, WORDS, Scenes, render, sentence_of
+from course.data.scenes import COLOURS, RELATIONS, SHAPES, SIZE, WORDS, Scenes, render, sentence_of
 from course.show import COLORS, in_notebook, show
 
 LETTERS = {"red": "r", "green": "gn", "blue": "b", "orange": "o", "grey": "gy", "yellow": "y"}
@@ -19,12 +19,23 @@ def scene_grid(scenes: Scenes, titles: Sequence[str]) -> None:
     """Scenes side by side, each with a text above it; things also carry the first letter of their colour."""
     count = len(scenes.positions)
     fig, axes = plt.subplots(1, count, figsize=(3.1 * count, 3.6), layout="constrained", squeeze=False)
+    told = []
     for number, (axis, title) in enumerate(zip(axes[0], titles, strict=True)):
         _scene(axis, scenes, number)
         axis.set_title(title, fontsize=9.5)
-    show(
-        fig, "Pictures of six coloured things each. " + " ".join(title.replace("\n", " ") for title in titles)
-    )
+        told.append(
+            f"{title.replace(chr(10), ' ')} From left to right: {', '.join(_things(scenes, number))}."
+        )
+    show(fig, f"Pictures of {scenes.colours.shape[1]} coloured things each. {' '.join(told)}")
+
+
+def _things(scenes: Scenes, number: int) -> list[str]:
+    """A scene's things from left to right, with their places from the upper left corner."""
+    return [
+        f"{COLOURS[scenes.colours[number, thing]]} {SHAPES[scenes.shapes[number, thing]]} at {x:.0f}, {y:.0f}"
+        for thing in scenes.positions[number, :, 0].argsort()
+        for x, y in [scenes.positions[number, thing]]
+    ]
 
 
 def _scene(axis: Axes, scenes: Scenes, number: int) -> None:
@@ -117,7 +128,9 @@ def steps_against_chain(accuracy: Tensor, steps: Sequence[int], relations: Seque
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     rows = [
         f"{step} step{'s' if step > 1 else ''}: "
-        + ", ".join(f"{r} relations {float(a):.0%}" for r, a in zip(relations, row, strict=True))
+        + ", ".join(
+            f"{r} relation{'s' * (r != 1)} {float(a):.0%}" for r, a in zip(relations, row, strict=True)
+        )
         for step, row in zip(steps, accuracy, strict=True)
     ]
     show(

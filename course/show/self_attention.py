@@ -45,6 +45,10 @@ def spread_by_width(
         right.plot(widths, gradient, marker=marker, color=color, label=name)
     left.set(xscale="log", ylim=(0, 1.03), xlabel="width d", ylabel="largest weight (mean)")
     right.set(xscale="log", yscale="log", xlabel="width d", ylabel="gradient at the scores (mean)")
+    for axis in (left, right):
+        axis.set_xticks(widths, [str(d) for d in widths])
+        axis.minorticks_off()
+    right.set_yticks([0.02, 0.05, 0.1, 0.2], ["0.02", "0.05", "0.1", "0.2"])
     left.legend(frameon=False)
     show(fig, alt)
 
