@@ -128,7 +128,7 @@ def encoder_block(
 
         y = norm(x + attention(x)),   output = norm(y + relu(y w1 + b1) w2 + b2)
 
-    attention is multi_head_attention with block.wq, wk, wv and wo; norm brings every word to mean 0 and variance 1
+    attention is multi_head_attention with block.wq, wk, wv, wo and mask; norm brings every word to mean 0 and variance 1
     over its dim numbers (layer norm with ε = 1e-5, without gain and bias). Returns (output, weights).
 
     Source: Vaswani et al. (2017), section 3.1 and eq. 2.

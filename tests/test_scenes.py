@@ -104,6 +104,21 @@ def test_competing_distances_differ_visibly(seed):
         assert (abs(rivals - away[end]) >= MARGIN).all()
 
 
+@few
+@given(seeds)
+def test_a_chain_visits_another_thing_with_every_relation(seed):
+    asked = simulate_questions(("chain2", "chain3"), 40, seed)
+    for path in asked.path:
+        visited = [thing for thing in path if thing >= 0]
+        assert len(set(visited)) == len(visited)
+
+
+def test_scenes_in_which_nothing_can_be_asked_are_refused():
+    heap = simulate_scenes(1, 0)._replace(positions=np.full((1, 6, 2), 32.0))
+    with pytest.raises(ValueError, match="no clear question of the kind nearest_shape"):
+        simulate_questions(("shape", "nearest_shape"), 4, 0, heap)
+
+
 def test_kinds_are_asked_equally_often_and_answers_are_no_give_away():
     asked = simulate_questions(KINDS, 2700, 0, simulate_scenes(500, 1))
     assert (np.bincount(asked.kinds) == 300).all()

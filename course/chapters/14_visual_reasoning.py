@@ -169,12 +169,14 @@ def think(scene, words, network=thinker):
     return ANSWERS[logits[0].argmax()], looks[0], thoughts[0]
 
 
-chained = simulate_questions(("chain2", "chain3"), 20, seed=5, scenes=scenes)
+chained = simulate_questions(("chain2", "chain3"), 20, seed=3, scenes=scenes)
 for row in (0, 1):
     scene, words = int(chained.about[row]), [int(w) for w in chained.words[row] if w]
     reasoning_steps(scenes, scene, words, *think(scene, words))
 
 # %% [markdown]
+# The first step finds the thing to start at, the next ones follow one relation each; when the question is at its end, the network stays where it is.
+#
 # Put together a question of your own, and watch.
 
 # %% tags=["demo"]
@@ -186,7 +188,7 @@ ask_about_a_scene(think, scenes, [WORDS.index(w) for w in ("red", "nearest", "le
 # %% [markdown]
 # ## How many steps does a thought need?
 #
-# A question with three relations visits four things. We let networks with one, two, three and four steps answer questions with zero to three relations.
+# A question with three relations visits four things; ours never come back to one of them. We let networks with one, two, three and four steps answer questions with zero to three relations.
 
 # %%
 from course.show.reasoning import steps_against_chain
@@ -201,7 +203,8 @@ steps_against_chain(torch.tensor(rows), (1, 2, 3, 4), (0, 1, 2, 3))
 
 # %% [markdown]
 # Read it along the diagonal: a question with $n$ relations needs $n + 1$ steps, one for each thing that it visits. A network with fewer steps
-# than that has to guess the rest of the way. More steps than needed do no harm: the network waits.
+# has to guess among the things where it has not been yet: one of five after one step, one of four after two, one of three after three. More steps than needed do
+# no harm: the network waits.
 
 # %% [markdown]
 # ## What the steps cannot tell you
@@ -209,7 +212,7 @@ steps_against_chain(torch.tensor(rows), (1, 2, 3, 4), (0, 1, 2, 3))
 # Such pictures are hard to doubt. So doubt them:
 #
 # **1. Who taught it to look there?** We did. These networks were trained with the right answers *and* shown which thing each step should look at
-# (`datasets/recipes/scene_networks.py`). Which *word* a step works on, nobody told them. Here is the same network, trained just as long on the answers alone:
+# (`datasets/recipes/scene_networks.py`). Which *word* a step works on, nobody told them. Here is the same network, trained three times as long, on the answers alone:
 
 # %%
 alone = load_trained(StepByStep(4), "scene_steps_4_from_answers")
@@ -220,9 +223,9 @@ scene, words = int(chained.about[0]), [int(w) for w in chained.words[0] if w]
 reasoning_steps(scenes, scene, words, *think(scene, words, alone))
 
 # %% [markdown]
-# From the answers alone it learns single things and single relations. In a chain it gets lost: the answer comes too late to tell the first steps what they
-# should have done. Published models of this kind do learn chains from answers alone, from millions of questions; what their steps then look at is
-# what *they* found useful, and sometimes nothing that we would call a step.
+# From the answers alone it learns single things and, mostly, single relations. In a chain it gets lost: the answer comes too late to tell the first steps what they
+# should have done. Hudson & Manning's network did learn long questions from answers alone: from 700,000 of them, each seen many times. What such steps then
+# look at is what *they* found useful, and sometimes nothing that we would call a step.
 
 # %% [markdown]
 # **2. Does a right answer mean a right path?** We know the path that each question follows, so we can count.
@@ -243,9 +246,14 @@ print(
 )
 
 # %% [markdown]
-# Nearly always it does, here. But a few answers in a hundred are right by another path: look at *left of* followed by *right of*, which often leads back to where
-# one began, and at what the network makes of it.
-#
+# Nearly always it does, here. But a few answers in a hundred are right by another path. Here is one: where does it leave the way?
+
+# %%
+row = int((right & ~on_path).nonzero()[0])
+scene, said = int(chains.about[row]), [int(w) for w in chains.words[row] if w]
+reasoning_steps(scenes, scene, said, *think(scene, said))
+
+# %% [markdown]
 # **3. Is what it looked at what it used?** Put something else in its place. We exchange one thing for a thing from another scene: once the thing
 # that the last step looked at, once a thing that no step looked at.
 
@@ -270,8 +278,8 @@ with torch.no_grad():
         )
 
 # %% [markdown]
-# What it looked at last, it used: with another thing in that place, the answer changes. What no step looked at matters less, though not never: a new thing may be
-# nearer, or further, than the one that was right before, and then it *should* change the answer. Such experiments, not the
+# What it looked at last, it used: with another thing in that place, the answer changes, unless the new thing has the same colour (or shape, where that is asked).
+# What no step looked at matters less, though not never: a new thing may be nearer, or further, than the one that was right before, and then it *should* change the answer. Such experiments, not the
 # pictures, are the evidence.
 
 # %% [markdown] question="a-right-answer-by-another-path" points=3 minutes=8

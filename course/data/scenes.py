@@ -3,7 +3,8 @@
 In the manner of Sort-of-CLEVR (Santoro et al., 2017): six things of six colours, each a square, a circle or a
 triangle, lie on a small picture. A question starts at one of them ("the red thing"), follows relations ("the thing
 left of the thing nearest to the red thing") and asks for something. A question is asked only when its answer is
-clear to the eye: competing distances differ by at least MARGIN pixels.
+clear to the eye: competing distances differ by at least MARGIN pixels. And it never comes back to a thing where it has
+been: else "the thing left of the thing right of the red thing" could be answered without looking around.
 
     >>> questions = simulate_questions(("chain2",), count=3, seed=0)
     >>> questions.sentence(0), questions.answer(0)     # doctest: +SKIP
@@ -22,6 +23,7 @@ RADIUS = 5.0
 APART = 13.0  # the least distance of two things' centres
 MARGIN = 2.0
 GLIMPSE = 14  # a thing's window, in pixels
+PATIENCE = 50  # rounds of drawing in vain before a kind of question is given up
 
 COLOURS = ("red", "green", "blue", "orange", "grey", "yellow")
 RGB = np.array(
@@ -202,7 +204,10 @@ def _next(ahead: np.ndarray) -> np.ndarray:
 def simulate_questions(
     kinds: Sequence[str], count: int, seed: int, scenes: Scenes | None = None
 ) -> Questions:
-    """Clear questions of some kinds (see KINDS; equally many of each), about `scenes` or about scenes of their own."""
+    """Clear questions of some kinds (see KINDS; equally many of each), about `scenes` or about scenes of their own.
+
+    Raises ValueError for an unknown kind, and when the scenes hold no clear question of a kind.
+    """
     if unknown := set(kinds) - set(KINDS):
         raise ValueError(
             f"no such kinds of question: {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}"
@@ -212,12 +217,15 @@ def simulate_questions(
     leads_to = np.stack(list(follow_relations(scenes).values()), axis=1)
     clear: list[Questions] = []
     for number, kind in enumerate(kinds):
-        wanted = len(range(number, count, len(kinds)))
+        wanted, in_vain = len(range(number, count, len(kinds))), 0
         while wanted > 0:
             about = rng.integers(len(scenes.positions), size=3 * wanted + 20)
             asked = _ask(kind, scenes, about, leads_to, rng)
             clear.append(_rows(asked, np.flatnonzero(asked.answers >= 0)[:wanted]))
-            wanted -= len(clear[-1].answers)
+            found = len(clear[-1].answers)
+            wanted, in_vain = wanted - found, 0 if found else in_vain + 1
+            if in_vain == PATIENCE:
+                raise ValueError(f"These scenes hold no clear question of the kind {kind}: take more scenes.")
     parts = (np.concatenate(part) for part in zip(*(questions[1:] for questions in clear), strict=True))
     return _rows(Questions(scenes, *parts), rng.permutation(count))
 
@@ -242,7 +250,9 @@ def _ask(
         fixed = np.full(count, 0 if kind in CHAINS else relations.index(kind.removesuffix("_shape")))
         relation = rng.integers(len(relations), size=count) if kind in CHAINS else fixed
         words[:, step + 1] = WORDS.index(relations[0]) + relation
-        path[:, step + 1] = np.where(path[:, step] < 0, -1, leads_to[every, relation, path[:, step]])
+        reached = leads_to[every, relation, path[:, step]]
+        again = (path[:, : step + 1] == reached[:, None]).any(axis=1)
+        path[:, step + 1] = np.where((path[:, step] < 0) | again, -1, reached)
     end = path[:, steps]
     shape, colour = scenes.shapes[every, end], scenes.colours[every, end]
     x, y = scenes.positions[every, end].T

@@ -43,7 +43,7 @@ STEPS = {
     "steps_2": 3000,
     "steps_3": 3000,
     "steps_4": 4000,
-    "steps_4_from_answers": 4000,
+    "steps_4_from_answers": 12_000,
 }
 FROM_ANSWERS = "_from_answers"
 SORT_OF_CLEVR = (*NON_RELATIONAL, *RELATIONAL)
@@ -51,14 +51,11 @@ CHAINED = ("shape", "nearest_shape", "furthest_shape", *CHAINS)
 
 
 def look_loss(looks: Tensor, path: Tensor) -> Tensor:
-    """−log of the attention on the thing where each step should look; only for questions with steps enough."""
+    """−log of the attention on the thing where each step should look: along the path, then staying at its end."""
     steps, going, path = looks.shape[1], path >= 0, path.clone()
     for step in range(1, path.shape[1]):
         path[:, step] = torch.where(going[:, step], path[:, step], path[:, step - 1])
-    fits = going.sum(1) <= steps
-    if not fits.any():
-        return looks.new_zeros(())
-    return -(looks[fits].gather(2, path[fits, :steps, None]) + 1e-6).log().mean()
+    return -(looks.gather(2, path[:, :steps, None]) + 1e-6).log().mean()
 
 
 def make(name: str) -> tuple[nn.Module, tuple[str, ...], Callable]:
