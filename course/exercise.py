@@ -69,6 +69,12 @@ def repeated(one: object, two: object) -> str:
     return "the same" if same else "something else"
 
 
+def occurring(values: Tensor) -> str:
+    """The different values that occur, to four decimals, in words."""
+    found = ((values.detach().double() * 1e4).round() / 1e4).unique().tolist()
+    return ", ".join(f"{value:g}" for value in found) if len(found) <= 10 else "many different ones"
+
+
 def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
     """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text."""
 

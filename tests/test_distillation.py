@@ -284,7 +284,7 @@ def row_and_column(blocks, rank):
         ("hankel_blocks", asks_with_lists, "a tuple of letters, not a list"),
         ("spectral_automaton", a_list_of_matrices, "one tensor (letters, states, states), but is a list"),
         ("spectral_automaton", row_and_column, "the shape (states,), but has (1, 2)"),
-        ("spectral_automaton", lambda blocks, rank: None, "What came back: the result: None"),
+        ("spectral_automaton", lambda blocks, rank: None, "what came back instead: the result: None"),
     ],
 )
 def test_what_would_fail_later_in_the_chapter_is_said_at_once(name, function, said):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
+from course.exercise import Case, Exercise, Values, equal, flatten, occurring, repeated, within
 
 SEGMENTS = torch.tensor(
     [
@@ -67,7 +67,7 @@ def _observe_masks(fn: Callable[..., Any], case: Case) -> Values:
     products = (centred.T @ centred / len(rest)).fill_diagonal_(0)
     return {
         "first row": masks[0],
-        "values that occur": rest.unique(),
+        "values that occur": occurring(rest),
         "share of ones": rest.mean(0),
         "share error": torch.full((masks.shape[1],), 0.5 / len(rest) ** 0.5),
         "two segments together": products,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
+from course.exercise import Case, Exercise, Values, equal, flatten, occurring, repeated, within
 
 TOSSES = 40_000  # per weight, for the stochastic signs
 
@@ -151,7 +151,7 @@ def _observe_tosses(fn: Callable[..., Any], case: Case) -> Values:
     spread = (1 - mean**2).clamp_min(0).sqrt()
     centred = values - mean
     return {
-        "values that occur": ((values * 1e4).round() / 1e4).unique(),
+        "values that occur": occurring(values),
         "mean of many tosses": mean,
         "error": spread / TOSSES**0.5,
         "two weights together": (centred.T @ centred / TOSSES).fill_diagonal_(0),

@@ -260,14 +260,15 @@ def _prove(options: argparse.Namespace) -> int:
             proofs = [prove(chapter, exercise)]
         print(chapter)
         for proof in proofs:
-            mark = "✘" if proof.complaints else "✔"
+            complaints = [*proof.complaints, *filter(None, [proof.too_slow])]
+            mark = "✘" if complaints else "✔"
             print(
                 f"  {mark} {proof.exercise:<30} rejected {proof.rejected}/{proof.wrong}"
                 f"  accepted {proof.accepted}/{proof.alternatives}  slowest case {proof.slowest_case * 1000:.0f} ms"
             )
-            for complaint in proof.complaints:
+            for complaint in complaints:
                 print(f"      {complaint}")
-            bad += bool(proof.complaints)
+            bad += bool(complaints)
     return 1 if bad else 0
 
 
