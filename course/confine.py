@@ -229,18 +229,55 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "shmget": (29, 194),
     "msgget": (68, 186),
     "semget": (64, 190),
+    # mail boxes in the kernel, which outlive their processes
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    # other programs of the same user: Landlock keeps signals from them, but not this
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
 }
+_LABELS: dict[str, tuple[int | None, int | None]] = {
+    # what is written on a file: its mode, owner, times and attributes; Landlock watches only what is in it
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
+}
+_PRLIMIT = (302, 261)
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 _ANY_NAMESPACE = _NEW_MOUNTS | _NEW_UTS | _NEW_IPC | _NEW_USER | _NEW_PIDS | _NEW_NET | 0x02000000
-_ALLOW, _REFUSE, _ABSENT = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # EPERM, ENOSYS
+_ALLOW, _PRETEND, _REFUSE, _ABSENT = 0x7FFF0000, 0x00050000, 0x00050000 | 1, 0x00050000 | 38  # EPERM, ENOSYS
 _UNIX_SOCKETS = 1
 
 
-def refuse_system_calls(unix_sockets: bool) -> bool:
-    """Refuse namespaces, mounts, tracing, kernel keys, memory outside the limits, and every network socket.
+def refuse_system_calls(walled: bool) -> bool:
+    """Refuse namespaces, mounts, tracing, kernel keys, memory outside the limits, other processes' limits and priorities,
+    and every network socket.
 
-    unix_sockets: sockets between processes of one machine stay, for where the file system and the network
-    namespace already keep them apart.
+    walled: the file system, the network and the processes are this submission's own. Then sockets between processes of
+    one machine stay, and so do files' modes and times; elsewhere whoever changes these is told that it is done, and
+    nothing happens: copying a file would fail otherwise.
     """
     machine = platform.machine()
     if not LINUX or machine not in _AUDIT:
@@ -262,6 +299,16 @@ def refuse_system_calls(unix_sockets: bool) -> bool:
     ]
     for numbers in _NUMBERS.values():
         program += [step(equal, numbers[column], 0, 1), step(answer, _REFUSE)]
+    for label in () if walled else _LABELS.values():
+        if (known := label[column]) is not None:
+            program += [step(equal, known, 0, 1), step(answer, _PRETEND)]
+    program += [  # limits of one's own, which have the process number 0
+        step(equal, _PRLIMIT[column], 0, 4),
+        step(load, argument),
+        step(equal, 0, 0, 1),
+        step(answer, _ALLOW),
+        step(answer, _REFUSE),
+    ]
     program += [
         step(equal, _CLONE3[column], 0, 1),
         step(answer, _ABSENT),
@@ -273,8 +320,8 @@ def refuse_system_calls(unix_sockets: bool) -> bool:
         step(answer, _REFUSE),
         step(answer, _ALLOW),
     ]
-    program += [step(equal, _SOCKET[column], 0, 3 if unix_sockets else 1)]
-    if unix_sockets:
+    program += [step(equal, _SOCKET[column], 0, 3 if walled else 1)]
+    if walled:
         program += [step(load, argument), step(equal, _UNIX_SOCKETS, 1, 0)]
     program += [step(answer, _REFUSE), step(answer, _ALLOW)]
 

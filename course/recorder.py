@@ -427,7 +427,7 @@ class Keeper:
             writable = [self.scratch, Path("/dev/null")]
             if not confine.keep_to_folders(map(Path, self.place.readable), writable):
                 missing.append("files")
-        if not confine.refuse_system_calls(unix_sockets=self.place.walled):
+        if not confine.refuse_system_calls(walled=self.place.walled):
             missing.append("calls")
         confine.hide_memory(False)
         return missing

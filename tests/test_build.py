@@ -167,3 +167,17 @@ def test_our_own_open_notebook_is_the_one_that_nbgrader_releases(tmp_path: Path)
     release(folder, "04_sensitivity")
     released = folder.released_notebook("04_sensitivity")
     assert [c.source for c in released.cells] == [c.source for c in student_notebook("04_sensitivity").cells]
+
+
+def test_the_documentation_says_which_chapters_show_solutions_of_earlier_ones() -> None:
+    """An instructor who releases everything at once gives these away."""
+    home = {name: chapter for chapter in chapters() for name in exercises_of(chapter)}
+    documented = (Path(__file__).parents[1] / "docs/grading.md").read_text("utf-8")
+    for chapter in chapters():
+        for cell in student_notebook(chapter).cells:
+            if cell.cell_type != "code" or cell.metadata.get("nbgrader", {}).get("solution"):
+                continue
+            shown = {node.name for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)}
+            for name in shown & set(home):
+                assert home[name] < chapter, f"{chapter} shows {name} of {home[name]}"
+                assert f"`{name}`" in documented, f"{chapter} shows {name} of {home[name]}"

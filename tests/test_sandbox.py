@@ -473,6 +473,49 @@ def test_nothing_outside_the_scratch_folder_changes(sandbox: Sandbox, tmp_path: 
     assert (course / "check.py").exists()
 
 
+def test_modes_times_and_labels_of_other_files_stay(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Landlock watches what is in a file, not what is written on it: an ordinary user's gradebook was there for chmod."""
+    tmp_path.chmod(0o777)
+    target = tmp_path / "gradebook.db"
+    target.write_text("points")
+    target.chmod(0o600)
+    course = Path(archive.__file__)
+    before = [(path.stat().st_mode, path.stat().st_mtime) for path in (target, course)]
+    for path in (target, course):
+        for call in (
+            f"os.chmod({str(path)!r}, 0o777)",
+            f"os.utime({str(path)!r}, (1, 1))",
+            f"os.setxattr({str(path)!r}, 'user.note', b'x')",
+            f"os.fchmod(os.open({str(path)!r}, os.O_RDONLY), 0o777)",
+            f"os.chown({str(path)!r}, os.getuid(), os.getgid())",
+        ):
+            ask(sandbox, call)
+        assert "user.note" not in os.listxattr(path)
+    assert [(path.stat().st_mode, path.stat().st_mtime) for path in (target, course)] == before
+    own = "import shutil\nopen('mine', 'w').write('x')\nshutil.copy2('mine', 'copy')\nprint(open('copy').read())"
+    assert ask(sandbox, own) == "x"
+
+
+def test_other_programs_keep_their_limits_and_priorities(sandbox: Sandbox) -> None:
+    """A processor-time limit of one second ends a program as surely as a signal does."""
+    for call in (
+        "resource.prlimit(PID, resource.RLIMIT_CPU, (1, 1))",
+        "os.sched_setaffinity(PID, [0])",
+        "os.setpriority(os.PRIO_PROCESS, PID, 19)",
+        "os.sched_setscheduler(PID, os.SCHED_IDLE, os.sched_param(0))",
+    ):
+        for pid in (os.getpid(), sandbox._warm()._process.pid):
+            assert "Error" in ask(sandbox, f"import resource\n{call.replace('PID', str(pid))}"), call
+    own = "resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))"
+    assert ask(sandbox, f"import resource\n{own}\nprint('fine')") == "fine"
+
+
+def test_the_kernel_keeps_no_mail_for_the_next_submission(sandbox: Sandbox) -> None:
+    """A message queue outlives its process, and everybody can open it where there is no namespace."""
+    call = "ctypes.CDLL('librt.so.1', use_errno=True).mq_open(b'/course-test', os.O_CREAT | os.O_RDWR, 0o666, None)"
+    assert ask(sandbox, f"import ctypes\nprint({call})") == "-1"
+
+
 def test_there_is_no_network(sandbox: Sandbox) -> None:
     server = torch.distributed  # noqa: F841 - torch's own sockets are refused just so
     for call in (
