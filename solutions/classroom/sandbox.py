@@ -50,7 +50,8 @@ class Limits:
 
     cpu_seconds: of the processor. wall_seconds: by the clock, generous, for several submissions share the cores.
     output_bytes: what a cell may print before it is stopped; the first text_bytes of it are kept.
-    recording_bytes: of one exercise. scratch_bytes, scratch_files: what its folder may hold.
+    recording_bytes: of one exercise; right answers have less than one megabyte, and those of many submissions wait in memory.
+    scratch_bytes, scratch_files: what its folder may hold.
     """
 
     cpu_seconds: float = 10
@@ -61,7 +62,7 @@ class Limits:
     text_bytes: int = 20_000
     scratch_bytes: int = 256 << 20
     scratch_files: int = 10_000
-    recording_bytes: int = 64 << 20
+    recording_bytes: int = 8 << 20
 
 
 @dataclass(frozen=True)
