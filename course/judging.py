@@ -128,13 +128,8 @@ def compare(
 
     for (name, bad), outcomes in answers.given.items():
         theirs = dependencies.get(name)
-        proves_something = not all(outcome.raised for outcome in outcomes)  # anybody can raise an exception
-        if (
-            proves_something
-            and theirs is not None
-            and theirs.misconception == bad
-            and same(outcomes, one_sided=True)
-        ):
+        believed = theirs is not None and theirs.misconception == bad and prove_something(outcomes)
+        if believed and same(outcomes, one_sided=True):
             return verdict("right", f"Right, given your {name}.", exercise.points, follows=name)
 
     missing = next((o for o in recorded if o.open), None)
@@ -154,6 +149,11 @@ def compare(
         return verdict("follows", f"Finish {unfinished[0]} first: this one calls it.", follows=unfinished[0])
 
     return verdict(*_first_difference(exercise, recorded, answers, cases, hidden))
+
+
+def prove_something(outcomes: Sequence[Outcome]) -> bool:
+    """Whether matching these outcomes shows that a function is right: not if they are all exceptions, which anybody can raise."""
+    return not all(outcome.raised for outcome in outcomes)
 
 
 def distance(exercise: Exercise, got: Outcome, want: Outcome, case: Case, one_sided: bool = False) -> float:

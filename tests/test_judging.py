@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from course.exercise import Case, Exercise, Values, at_least, equal, returned, within
-from course.judging import Answers, Verdict, compare
+from course.exercises import find
+from course.judging import Answers, Verdict, compare, prove_something
 from course.recording import frozen_inputs, record
+from solutions.classroom.answers import answer_sheet
+from solutions.classroom.reference import home_of, load, replaced
+from solutions.misconceptions import misconceptions_of
 
 SEEDS = [1, 2]
 
@@ -298,3 +302,26 @@ def test_a_score_that_fails_on_what_was_recorded_is_a_wrong_answer() -> None:
 def test_observe_names_what_the_default_lays_out() -> None:
     values = returned(lambda x: {"a": (x, 2), "b": "text"}, {"x": torch.ones(1)})
     assert list(values) == ["a.0", "a.1", "b"]
+
+
+@pytest.mark.parametrize(
+    "chapter", ["03_activation_maximization", "12_sequence_attention", "13_self_attention"]
+)
+def test_a_misconception_costs_only_its_own_exercise_however_much_is_built_on_it(chapter: str) -> None:
+    sheet = answer_sheet(chapter, SEEDS)
+    for name, functions in misconceptions_of(chapter).items():
+        above = [other for other, part in sheet.items() if name in part.uses]
+        for function in functions if above else []:
+            with replaced(home_of()[name], name, function):
+                verdicts: dict[str, Verdict] = {}
+                for other, part in sheet.items():
+                    if other not in (name, *above):
+                        continue
+                    mine = function if other == name else load(home_of()[other], other)
+                    exercise = find(other)[1]
+                    recorded = record(mine, exercise, part.seeds, part.inputs)
+                    verdicts[other] = compare(exercise, recorded, part, verdicts, hidden=True)
+            assert verdicts.pop(name).misconception == function.__name__
+            for other, verdict in verdicts.items():
+                judged = prove_something(sheet[other].given[name, function.__name__])
+                assert verdict.kind == ("right" if judged else "follows"), (function.__name__, verdict)

@@ -136,7 +136,7 @@ def home_of() -> dict[str, str]:
 
 
 def exercises_called(chapter: str, module: str, name: str) -> list[str]:
-    """The exercises of the same chapter that the reference `name` calls, also through functions that are none."""
+    """The exercises of the same chapter that the reference `name` calls, also through others and through helpers."""
     here = exercises_of(chapter)
     called: dict[str, None] = {}
     waiting, seen = [(module, name)], set()
@@ -148,15 +148,13 @@ def exercises_called(chapter: str, module: str, name: str) -> list[str]:
         for other_module, used in needs(*current).functions:
             if used in here and used != name:
                 called[used] = None
-            else:
-                waiting.append((other_module, used))
+            waiting.append((other_module, used))
     return list(called)
 
 
 def depends_on(chapter: str, name: str, other: str) -> bool:
     """Whether exercise `name` calls exercise `other`, directly or through further exercises."""
-    called = exercises_called(chapter, home_of()[name], name)
-    return other in called or any(depends_on(chapter, one, other) for one in called)
+    return other in exercises_called(chapter, home_of()[name], name)
 
 
 @contextmanager

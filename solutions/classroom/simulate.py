@@ -1,7 +1,7 @@
 """A simulated class: students of every kind, and what each of them deserves."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from nbformat import NotebookNode
 
 from course import archive
 from course.exercises import exercises_of
+from course.judging import Answers, prove_something
+from course.sheets import read_sheet, sheet_name
 from solutions.classroom.build import BEGIN, END, grade_id, notebook_bytes, source_notebook
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.reference import depends_on, needs, source_of
@@ -82,6 +84,7 @@ def simulated_class(folder: ClassFolder, chapters: list[str]) -> list[Student]:
     releases = {chapter: folder.released_notebook(chapter) for chapter in chapters}
     students = _plain_students(releases)
     for chapter in chapters:
+        sheet = read_sheet(folder.release(chapter) / sheet_name(chapter))
         for exercise, functions in misconceptions_of(chapter).items():
             for wrong in functions:
                 student = _everything_right(
@@ -91,10 +94,19 @@ def simulated_class(folder: ClassFolder, chapters: list[str]) -> list[Student]:
                     releases[chapter], chapter, {exercise: standalone(chapter, exercise, wrong)}
                 )
                 student.handed_in[chapter] = notebook_bytes(notebook)
-                student.expected[chapter] -= exercises_of(chapter)[exercise].points
+                lost = [exercise, *_cannot_be_judged(sheet, exercise, wrong.__name__)]
+                student.expected[chapter] -= sum(exercises_of(chapter)[name].points for name in lost)
                 student.says[chapter] = sentence(wrong)
                 students.append(student)
     return students
+
+
+def _cannot_be_judged(sheet: Mapping[str, Answers], exercise: str, misconception: str) -> list[str]:
+    """The exercises that can only raise exceptions once `exercise` has this misconception."""
+    key = (exercise, misconception)
+    return [
+        name for name, part in sheet.items() if key in part.given and not prove_something(part.given[key])
+    ]
 
 
 def _everything_right(name: str, releases: dict[str, NotebookNode]) -> Student:
