@@ -305,10 +305,18 @@ def test_observe_names_what_the_default_lays_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "chapter", ["03_activation_maximization", "12_sequence_attention", "13_self_attention"]
+    ("chapter", "deep", "top"),
+    [
+        ("03_activation_maximization", "penalized", "maximize_latent"),
+        ("12_sequence_attention", "additive_scores", "spatial_attention"),
+        ("13_self_attention", "split_heads", "encoder_block"),
+    ],
 )
-def test_a_misconception_costs_only_its_own_exercise_however_much_is_built_on_it(chapter: str) -> None:
+def test_a_misconception_costs_only_its_own_exercise_however_much_is_built_on_it(
+    chapter: str, deep: str, top: str
+) -> None:
     sheet = answer_sheet(chapter, SEEDS)
+    assert deep in sheet[top].uses
     for name, functions in misconceptions_of(chapter).items():
         above = [other for other, part in sheet.items() if name in part.uses]
         for function in functions if above else []:
