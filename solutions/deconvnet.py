@@ -150,7 +150,7 @@ def deconvnet(
     Raises ValueError, naming the layer, where the model has another rectifier than ReLU: it would be ignored silently.
     Source: Zeiler & Fergus (2014), sec. 2.1.
     """
-    x = x.detach().clone().requires_grad_()
+    x = x.detach().requires_grad_()
     with torch.enable_grad(), evaluation_mode(model):
         f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
         set_relu_rule(f, "deconvnet", model)
@@ -171,7 +171,7 @@ def guided_backprop(
     Raises ValueError, naming the layer, where the model has another rectifier than ReLU: it would be ignored silently.
     Source: Springenberg, Dosovitskiy, Brox & Riedmiller (2015), sec. 3.4.
     """
-    x = x.detach().clone().requires_grad_()
+    x = x.detach().requires_grad_()
     with torch.enable_grad(), evaluation_mode(model):
         f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
         set_relu_rule(f, "guided", model)
@@ -194,7 +194,7 @@ def reconstruct_feature(
     Source: Zeiler & Fergus (2014), sec. 2.1 and fig. 2; with rule "guided" Springenberg et al. (2015), fig. 3.
     """
     with torch.enable_grad():
-        x = x.detach().clone().requires_grad_()
+        x = x.detach().requires_grad_()
         maps = feature_maps(model, layer, x.clone())  # a copy: the first layer may work in place
         set_relu_rule(maps, rule, model)
         if not 0 <= channel < maps.shape[1]:

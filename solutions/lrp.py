@@ -63,7 +63,7 @@ def backward_with(
 
 def stabilized(z: Tensor, epsilon: float = STABILIZER) -> Tensor:
     """z + ε·sign(z), with sign(0) = +1."""
-    return torch.copysign(z.new_tensor(epsilon), z).add_(z)
+    return torch.copysign(z.new_full((), epsilon), z).add_(z)
 
 
 # --- the rules ---
@@ -460,8 +460,11 @@ class _Propagation(TorchFunctionMode):
         epsilons = [_parts(rule)[1].get("epsilon", STABILIZER) for rule in self.given]
         self.epsilon = min([STABILIZER, *epsilons])  # for sums and averages
         self.owners: dict[int, list[tuple[str, Layer]]] = {}
-        for name, layer in weighted_layers(model):
-            self.owners.setdefault(id(layer.weight), []).append((name, layer))
+        self.training = False
+        for name, part in model.named_modules():
+            self.training |= part.training
+            if isinstance(part, Layer):
+                self.owners.setdefault(id(part.weight), []).append((name, part))
         self.dead_units_matter = False
 
     def input_times_gradient(self, x: Tensor, target: Tensor | int | None) -> Tensor:
@@ -474,8 +477,7 @@ class _Propagation(TorchFunctionMode):
         self.pixels = x
         self.follows_x: dict[Node | None, bool] = {x.grad_fn: True, None: False}
         self.latest: tuple[Any, ...] = (None,) * 6
-        training = any(part.training for part in self.model.modules())
-        with evaluation_mode(self.model) if training else nullcontext(), self:
+        with evaluation_mode(self.model) if self.training else nullcontext(), self:
             logits = self.model(x)
         self._admit(logits.grad_fn)  # whatever came about unseen, as in a scripted layer
         return logits

@@ -44,7 +44,7 @@ def input_gradient(
     The model comes back as it was: gradients of its weights, training mode and hooks.
     Source: Simonyan, Vedaldi & Zisserman (2014), Deep inside convolutional networks, section 3.
     """
-    x = x.detach().clone().requires_grad_()
+    x = x.detach().requires_grad_()
     with torch.enable_grad(), _evaluating(model):
         f = target_score(
             model(x.clone()), target
