@@ -46,9 +46,7 @@ def input_gradient(
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad(), _evaluating(model):
-        f = target_score(
-            model(x.clone()), target
-        )  # a copy of x, for the model may begin with an in-place layer
+        f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
         return torch.autograd.grad(f.sum(), x, materialize_grads=True)[0]
 
 

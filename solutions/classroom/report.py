@@ -242,7 +242,9 @@ def _chapter_page(folder: ClassFolder, chapter: str) -> str:
             if shares[kind]
         )
         wrong = (
-            "<br>".join(f"{html.escape(name)} {count}×" for name, count in item.misconceptions.most_common())
+            "<br>".join(
+                f"{html.escape(name)}&nbsp;{count}×" for name, count in item.misconceptions.most_common()
+            )
             or "–"
         )
         discrimination = "–" if item.discrimination is None else f"{item.discrimination:+.2f}"
@@ -267,7 +269,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</
 body{{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}}
 table{{border-collapse:collapse;width:100%}}th,td{{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}}
 .bar{{width:18rem;white-space:nowrap;font-size:0}}.bar span{{display:inline-block;height:1.1rem}}
-.legend span{{margin-right:1rem}}.legend i{{display:inline-block;width:.9rem;height:.9rem;margin-right:.3rem;vertical-align:-.1rem;border:1px solid #ccc}}
+.legend span{{margin-right:1rem;white-space:nowrap}}.legend i{{display:inline-block;width:.9rem;height:.9rem;margin-right:.3rem;vertical-align:-.1rem;border:1px solid #ccc}}
 </style><h1>{title}</h1>
 <p>Solved: of those whose notebook could be read. Discrimination: correlation between solving the exercise and the points on the
 chapter's others. Kill score: how many of the exercise's own wrong solutions the judge rejects by name. Seconds: median of running one
