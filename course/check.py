@@ -63,24 +63,22 @@ def check(fn: Callable[..., Any]) -> None:
 
 
 def judge(
-    exercise: Exercise, fn: Callable[..., Any], sheet: Mapping[str, Answers], names: Mapping[str, Any]
+    exercise: Exercise,
+    fn: Callable[..., Any],
+    sheet: Mapping[str, Answers],
+    names: Mapping[str, Any],
+    judged: dict[str, Verdict] | None = None,
 ) -> Verdict:
-    """Record `fn` on the public cases and compare; the exercises that it calls are judged first."""
-    answers = sheet[exercise.name]
-    dependencies = {}
+    """Record `fn` on the public cases and compare; the exercises that it calls are judged first, each once."""
+    answers, judged = sheet[exercise.name], {} if judged is None else judged
     for name in answers.uses:
-        theirs = exercises_by_name(sheet, name)
-        if name in names:
-            dependencies[name] = judge(theirs, names[name], sheet, names)
-        else:
-            dependencies[name] = Verdict(name, "open", 0, theirs.points, "Not done yet.")
+        theirs = find(name)[1]
+        if name not in names:
+            judged[name] = Verdict(name, "open", 0, theirs.points, "Not done yet.")
+        elif name not in judged:
+            judged[name] = judge(theirs, names[name], sheet, names, judged)
     outcomes = record(fn, exercise, answers.seeds, answers.inputs)
-    return compare(exercise, outcomes, answers, dependencies)
-
-
-def exercises_by_name(sheet: Mapping[str, Answers], name: str) -> Exercise:
-    """The exercise that a sheet's dependency names."""
-    return find(name)[1]
+    return compare(exercise, outcomes, answers, {name: judged[name] for name in answers.uses})
 
 
 def hint(fn: Callable[..., Any] | str) -> None:
