@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 
+import torch
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -77,12 +78,17 @@ def grade_class(
         raise ClassFolderError(
             f"Nobody called '{unknown[0]}' handed anything in, and the gradebook knows no such student."
         )
+    torch.set_num_threads(
+        1
+    )  # judging is many tiny operations; more threads would only wait for the sandbox's
     with locked(folder), one_engine():
         sandbox = None
         if record is None:
             sandbox = Sandbox(limits or Limits(), isolation=isolation, device=device)
             record = sandbox.run
         pool = executor or ThreadPoolExecutor(max_workers=jobs)
+        if sandbox is not None:
+            pool.submit(getattr, sandbox, "isolation")  # it warms up while the answers are made
         try:
             for chapter in chapters:
                 yield from _grade_chapter(folder, chapter, students or everybody, pool, record, again, device)
