@@ -7,6 +7,7 @@ or a method, in place or not.
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Literal, get_args
 
 import torch
@@ -87,7 +88,7 @@ def set_relu_rule(output: Tensor, rule: ReluRule, model: nn.Module) -> None:
             node.register_hook(lambda down, up: (up[0].clamp(min=0),))
         elif step == "ReluBackward0" and rule == "guided":  # cut first; the ReLU's own gradient does the rest
             node.register_prehook(lambda up: (up[0].clamp(min=0),))
-        elif step.rstrip("0123456789") in _WITHOUT_RULE or isinstance(node, BackwardCFunction):
+        elif _is_refused(step) or isinstance(node, BackwardCFunction):
             raise ValueError(
                 f"{_layer_with(step, output, model)} has a step {step}: the deconvnet and guided backpropagation "
                 "have a backward rule for ReLU only. Explain this network by its gradient."
@@ -103,6 +104,11 @@ _WITHOUT_RULE = {
         "Silu", "Softplus", "Softshrink", "Tanh", "Threshold", "Where",
     ]
 } | {"torch::autograd::CopySlices"}  # fmt: skip
+
+
+@cache
+def _is_refused(step: str) -> bool:
+    return step.rstrip("0123456789") in _WITHOUT_RULE
 
 
 def graph_nodes(output: Tensor) -> Iterator[Node]:

@@ -520,7 +520,9 @@ class _Propagation(TorchFunctionMode):
         layers = [
             layer for _, layer in owners if layer.bias is bias
         ]  # those that share a weight may differ in it
-        layer = next((each for each in layers if call.fits(each)), layers[0] if layers else None)
+        layer = layers[0] if layers else None
+        if len(layers) > 1:
+            layer = next((each for each in layers if call.fits(each)), layer)
         result = self._ruled(call, input, layer, weight, bias, rule)
         self.latest = (result, result.grad_fn, call, input, layer, rule)
         return result

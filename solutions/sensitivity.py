@@ -28,7 +28,8 @@ def target_score(f: Float[Tensor, "batch classes"], target: Target = None) -> Fl
     target = target.expand(len(f)) if target.ndim == 0 else target
     if target.shape != f.shape[:1] or target.is_floating_point():
         raise ValueError(f"target must be one class, or one class for each of the {len(f)} rows.")
-    if len(f) and not 0 <= int(target.min()) <= int(target.max()) < f.shape[1]:
+    classes = target.tolist()
+    if classes and not 0 <= min(classes) <= max(classes) < f.shape[1]:
         raise ValueError(f"There is no such class: the model knows the classes 0 to {f.shape[1] - 1}.")
     return f.gather(1, target.long().unsqueeze(1)).squeeze(1)
 
