@@ -4,7 +4,8 @@
 
 All methods take turns, on one thread; every figure is the median over the turns of (CPU time of the method / CPU time of the floor in the
 same turn). The floor is the least that any gradient-based explanation can do: forward, then the gradient of the target's score to
-the input alone. Methods that ask for n gradients are held against n floors.
+the input alone. Methods that ask for n gradients are held against n floors. Everybody is asked the same question, a batch and a class for
+each of its images; zennit wants the class as a one-hot row, so making that is part of its call, as it is part of ours.
 """
 
 import argparse
@@ -73,14 +74,18 @@ class WithoutFlatten(nn.Module):
 
 def methods(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, Row]:
     """Every method on one model and one batch, with the peers' version where they have one."""
-    one_hot = F.one_hot(target, model(x).shape[1]).to(x)
+    classes = model(x).shape[1]
     low, high = torch.zeros_like(x[:1]), torch.ones_like(x[:1])
     linear = (nn.Linear, nn.Conv2d)
 
+    def one_hot() -> Tensor:
+        return F.one_hot(target, classes).to(x)
+
     def zennit(composite: Composite | None, times_output: bool = False) -> Call:
         def run() -> Tensor:
+            start = one_hot()
             with Gradient(model, composite) as attributor:
-                return attributor(x, (lambda f: f * one_hot) if times_output else one_hot)[1]
+                return attributor(x, (lambda f: f * start) if times_output else start)[1]
 
         return run
 
@@ -127,7 +132,7 @@ def methods(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, Row]:
             lambda: smooth.attribute(
                 x, nt_samples=SAMPLES, nt_samples_batch_size=1, stdevs=0.1, target=target, abs=False
             ),
-            lambda: SmoothGrad(model=model, noise_level=0.1, n_iter=SAMPLES)(x, one_hot),
+            lambda: SmoothGrad(model=model, noise_level=0.1, n_iter=SAMPLES)(x, one_hot()),
             1.15,
             SAMPLES,
         ),
@@ -136,7 +141,7 @@ def methods(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, Row]:
             lambda: path.attribute(
                 x, target=target, n_steps=STEPS, method="riemann_middle", internal_batch_size=len(x)
             ),
-            lambda: IntegratedGradients(model=model, n_iter=STEPS)(x, one_hot),
+            lambda: IntegratedGradients(model=model, n_iter=STEPS)(x, one_hot()),
             1.15,
             STEPS,
         ),

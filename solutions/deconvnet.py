@@ -17,9 +17,10 @@ from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node
 
 from solutions.filters import evaluation_mode, feature_maps
-from solutions.sensitivity import target_score
+from solutions.sensitivity import one_hot
 
 ReluRule = Literal["gradient", "deconvnet", "guided"]
+RELU_RULES: tuple[ReluRule, ...] = get_args(ReluRule)
 
 
 def relu_backward(
@@ -80,8 +81,8 @@ def set_relu_rule(output: Tensor, rule: ReluRule, model: nn.Module) -> None:
     The graph that autograd has recorded knows every ReLU, however the model spelled it. Raises ValueError, naming the
     layer of ``model``, where there is another rectifier, for which neither paper has a rule.
     """
-    if rule not in get_args(ReluRule):
-        raise ValueError(f"There is no ReLU rule {rule!r}; choose one of {', '.join(get_args(ReluRule))}.")
+    if rule not in RELU_RULES:
+        raise ValueError(f"There is no ReLU rule {rule!r}; choose one of {', '.join(RELU_RULES)}.")
     for node in graph_nodes(output):
         step = node.name()
         if step == "ReluBackward0" and rule == "deconvnet":
@@ -113,13 +114,16 @@ def _is_refused(step: str) -> bool:
 
 def graph_nodes(output: Tensor) -> Iterator[Node]:
     """Every step that autograd has recorded on the way to ``output``, each once, the last one first."""
-    waiting, seen = [output.grad_fn], set()
+    waiting = [output.grad_fn]
+    seen = {None, *waiting}
     while waiting:
         node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
+        if node is not None:
             yield node
-            waiting.extend(before for before, _ in node.next_functions)
+            for before, _ in node.next_functions:
+                if before not in seen:
+                    seen.add(before)
+                    waiting.append(before)
 
 
 def _layer_with(step: str, output: Tensor, model: nn.Module) -> str:
@@ -158,9 +162,9 @@ def deconvnet(
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad(), evaluation_mode(model):
-        f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
+        f = model(x.clone())  # a copy: the first layer may work in place
         set_relu_rule(f, "deconvnet", model)
-        return torch.autograd.grad(f.sum(), x)[0]
+        return torch.autograd.grad(f, x, one_hot(f, target))[0]
 
 
 def guided_backprop(
@@ -179,9 +183,9 @@ def guided_backprop(
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad(), evaluation_mode(model):
-        f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
+        f = model(x.clone())  # a copy: the first layer may work in place
         set_relu_rule(f, "guided", model)
-        return torch.autograd.grad(f.sum(), x)[0]
+        return torch.autograd.grad(f, x, one_hot(f, target))[0]
 
 
 def reconstruct_feature(

@@ -10,7 +10,6 @@ Throughout, z_ij = a_i w_ij is what input i contributes to output j, and w⁺ = 
 import copy
 import sys
 from collections.abc import Callable, Mapping, Set
-from contextlib import nullcontext
 from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
@@ -460,9 +459,7 @@ class _Propagation(TorchFunctionMode):
         epsilons = [_parts(rule)[1].get("epsilon", STABILIZER) for rule in self.given]
         self.epsilon = min([STABILIZER, *epsilons])  # for sums and averages
         self.owners: dict[int, list[tuple[str, Layer]]] = {}
-        self.training = False
         for name, part in model.named_modules():
-            self.training |= part.training
             if isinstance(part, Layer):
                 self.owners.setdefault(id(part.weight), []).append((name, part))
         self.dead_units_matter = False
@@ -477,7 +474,7 @@ class _Propagation(TorchFunctionMode):
         self.pixels = x
         self.follows_x: dict[Node | None, bool] = {x.grad_fn: True, None: False}
         self.latest: tuple[Any, ...] = (None,) * 6
-        with evaluation_mode(self.model) if self.training else nullcontext(), self:
+        with evaluation_mode(self.model), self:
             logits = self.model(x)
         self._admit(logits.grad_fn)  # whatever came about unseen, as in a scripted layer
         return logits
@@ -552,11 +549,13 @@ class _Propagation(TorchFunctionMode):
             self.dead_units_matter = True
         if function in _DENOMINATORS and simple:
             q = _DENOMINATORS[function](call, a, weight, bias, **options)
-            z = q if function is epsilon_rule else call(a.detach(), weight, bias)
-            share = z.detach() / stabilized(q.detach(), options.get("epsilon", STABILIZER))
-            q.register_hook(lambda g: g * share)
-            if z is not q:
+            if function is epsilon_rule:
+                share = _share(q, options.get("epsilon", STABILIZER))
+            else:
+                z = call(a.detach(), weight, bias)
+                share = z / stabilized(q.detach())
                 q.data = z.data
+            q.register_hook(lambda g: g * share)
         else:
             if layer is None or not call.fits(layer):
                 raise self._refusal(
@@ -582,8 +581,7 @@ class _Propagation(TorchFunctionMode):
         """Any other step: fine if it keeps Σ a·∂z/∂a = z; sums and averages follow the ε rule; else refused."""
         kinds: set[str] = set()
         if self._admit(result.grad_fn, known, kinds) and kinds & _SUMS:
-            size = result.detach().abs()
-            share = size / (size + self.epsilon)
+            share = _share(result, self.epsilon)
             result.register_hook(lambda g: g * share)
 
     def _admit(self, node: Node | None, known: Set[str] = _KNOWN, kinds: set[str] | None = None) -> bool:
@@ -694,6 +692,12 @@ class _PassOn(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *g: Tensor) -> tuple[Tensor, None, None]:
         return g[0] * ctx.saved_tensors[0], None, None
+
+
+def _share(z: Tensor, epsilon: float) -> Tensor:
+    """z / (z + ε·sign(z)): how much of its relevance an output hands back under the ε rule."""
+    size = z.detach().abs()
+    return size / (size + epsilon)
 
 
 def _never_zero(t: Tensor) -> Tensor:

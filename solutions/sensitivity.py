@@ -5,12 +5,13 @@ for the class that the model predicts. An explanation has the shape of ``x``: on
 Explaining happens in evaluation mode, and the model is left as it was found.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+
+from solutions.filters import evaluation_mode
 
 Model = Callable[[Tensor], Tensor]
 Target = Int[Tensor, " batch"] | int | None
@@ -22,16 +23,26 @@ def target_score(f: Float[Tensor, "batch classes"], target: Target = None) -> Fl
     f: scores, one column per class. target: a class for all rows, one class per row, or None for the class with
     the highest score in each row. Raises ValueError for anything else.
     """
+    return f.gather(1, target_class(f, target).unsqueeze(1)).squeeze(1)
+
+
+def target_class(f: Float[Tensor, "batch classes"], target: Target = None) -> Int[Tensor, " batch"]:
+    """The class of each row that is to be explained, as ``target_score`` takes it; raises what it raises."""
     if f.ndim != 2:
         raise ValueError(f"The model must return scores (batch, classes); it returned {tuple(f.shape)}.")
-    target = f.argmax(dim=1) if target is None else torch.as_tensor(target, device=f.device)
-    target = target.expand(len(f)) if target.ndim == 0 else target
-    if target.shape != f.shape[:1] or target.is_floating_point():
-        raise ValueError(f"target must be one class, or one class for each of the {len(f)} rows.")
-    classes = target.tolist()
-    if classes and not 0 <= min(classes) <= max(classes) < f.shape[1]:
-        raise ValueError(f"There is no such class: the model knows the classes 0 to {f.shape[1] - 1}.")
-    return f.gather(1, target.long().unsqueeze(1)).squeeze(1)
+    if target is None:
+        return f.argmax(dim=1)
+    rows, classes = f.shape
+    target = _of_each_row(target, rows)
+    wanted = target.tolist()
+    if wanted and not 0 <= min(wanted) <= max(wanted) < classes:
+        raise ValueError(f"There is no such class: the model knows the classes 0 to {classes - 1}.")
+    return target.to(f.device, torch.long)
+
+
+def one_hot(f: Float[Tensor, "batch classes"], target: Target = None) -> Float[Tensor, "batch classes"]:
+    """Where a backward pass starts that explains the target class: 1 at its score, 0 at all others."""
+    return torch.zeros_like(f).scatter_(1, target_class(f, target).unsqueeze(1), 1)
 
 
 def input_gradient(
@@ -46,9 +57,10 @@ def input_gradient(
     Source: Simonyan, Vedaldi & Zisserman (2014), Deep inside convolutional networks, section 3.
     """
     x = x.detach().requires_grad_()
-    with torch.enable_grad(), _evaluating(model):
-        f = target_score(model(x.clone()), target)  # a copy: the first layer may work in place
-        return torch.autograd.grad(f.sum(), x, materialize_grads=True)[0]
+    with torch.enable_grad(), evaluation_mode(model):
+        f = model(x.clone())  # a copy: the first layer may work in place
+        slope = torch.autograd.grad(f, x, one_hot(f, target), allow_unused=True)[0]
+    return torch.zeros_like(x) if slope is None else slope  # None: nothing depends on x
 
 
 def sensitivity(
@@ -108,9 +120,11 @@ def smooth_grad(
         raise ValueError(f"SmoothGrad needs samples ≥ 1 and sigma ≥ 0, not {samples} and {sigma}.")
     target = _predicted(model, x) if target is None else target
     total = torch.zeros_like(x)
-    for _ in range(samples):
-        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=generator.device)
-        total += input_gradient(model, x + sigma * noise.to(x.device), target)
+    for some in torch.arange(samples).split(_copies(x)):
+        noise = torch.randn(
+            (len(some), *x.shape), generator=generator, dtype=x.dtype, device=generator.device
+        )
+        total += _gradients(model, x + sigma * noise.to(x.device), target).sum(dim=0)
     return total / samples
 
 
@@ -135,8 +149,10 @@ def integrated_gradients(
     target = _predicted(model, x) if target is None else target
     way = x.detach() - baseline
     total = torch.zeros_like(way)
-    for k in range(steps):
-        total += input_gradient(model, baseline + (k + 0.5) / steps * way, target)
+    midpoints = (torch.arange(steps).to(way) + 0.5) / steps
+    for alpha in midpoints.split(_copies(x)):
+        points = baseline + alpha.view(-1, *[1] * x.ndim) * way
+        total += _gradients(model, points, target).sum(dim=0)
     return way * total / steps
 
 
@@ -174,7 +190,7 @@ def deletion_curve(
     rank = order.argsort(dim=1).view_as(x)
     inputs = x[0].numel()
     curve = []
-    with torch.no_grad(), _evaluating(model):
+    with torch.no_grad(), evaluation_mode(model):
         for k in range(steps + 1):
             kept = x * (rank >= round(k / steps * inputs))
             curve.append(target_score(model(kept), target))
@@ -183,18 +199,32 @@ def deletion_curve(
 
 def _predicted(model: Model, x: Float[Tensor, "batch *features"]) -> Int[Tensor, " batch"]:
     """The class that the model predicts for each row."""
-    with torch.no_grad(), _evaluating(model):
+    with torch.no_grad(), evaluation_mode(model):
         return model(x.clone()).argmax(dim=1)
 
 
-@contextmanager
-def _evaluating(model: Model) -> Iterator[None]:
-    """The model in evaluation mode; afterwards, whatever happened, every part is in the mode it had."""
-    busy = [part for part in model.modules() if part.training] if isinstance(model, nn.Module) else []
-    try:
-        for part in busy:
-            part.training = False
-        yield
-    finally:
-        for part in busy:
-            part.training = True
+AT_ONCE = 1 << 16
+"""Inputs that go through the model together when many copies of few rows are to be explained: quick, in bounded memory."""
+
+
+def _copies(x: Float[Tensor, "batch *features"]) -> int:
+    """How many copies of a batch go through the model at once."""
+    return max(1, AT_ONCE // max(1, x.numel()))
+
+
+def _gradients(
+    model: Model, x: Float[Tensor, "copies batch *features"], target: Int[Tensor, " batch"] | int
+) -> Float[Tensor, "copies batch *features"]:
+    """``input_gradient`` of several copies of a batch, as one batch."""
+    copies, rows = x.shape[:2]
+    targets = _of_each_row(target, rows).repeat(copies)
+    return input_gradient(model, x.flatten(0, 1), targets).view_as(x)
+
+
+def _of_each_row(target: Int[Tensor, " batch"] | int, rows: int) -> Int[Tensor, " batch"]:
+    """One class per row, whichever way they were given."""
+    target = target if isinstance(target, Tensor) else torch.as_tensor(target)
+    target = target if target.ndim else target.expand(rows)
+    if target.shape != (rows,) or target.is_floating_point():
+        raise ValueError(f"target must be one class, or one class for each of the {rows} rows.")
+    return target

@@ -212,12 +212,33 @@ def test_smooth_grad_of_a_kink_approaches_the_smoothed_slope() -> None:
 
 
 def test_smooth_grad_depends_on_its_generator_alone() -> None:
-    model, x = small(), torch.ones(2, 6, dtype=torch.float64)
+    x = torch.ones(2, 6, dtype=torch.float64)
     state = torch.random.get_rng_state()
-    first = smooth_grad(model, x, 0, 0.5, 3, generator(7))
-    assert first.equal(smooth_grad(model, x, 0, 0.5, 3, generator(7)))
-    assert not first.equal(smooth_grad(model, x, 0, 0.5, 3, generator(8)))
+    first = smooth_grad(torch.exp, x, 0, 0.5, 3, generator(7))
+    assert first.equal(smooth_grad(torch.exp, x, 0, 0.5, 3, generator(7)))
+    assert not first.equal(smooth_grad(torch.exp, x, 0, 0.5, 3, generator(8)))
     assert state.equal(torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("at_once", [1, 24, 60, 1 << 16])
+def test_copies_that_go_through_together_change_nothing(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(3, 4, dtype=torch.float64, generator=generator())
+    target = torch.tensor([3, 0, 2])
+    asked = nn.functional.one_hot(target, 4)
+    sizes: list[int] = []
+
+    def cubes(z: Tensor) -> Tensor:
+        sizes.append(z.numel())
+        return z**3 / 3
+
+    monkeypatch.setattr("solutions.sensitivity.AT_ONCE", at_once)
+    mean = sum(((k + 0.5) / 7) ** 2 for k in range(7)) / 7
+    near(integrated_gradients(cubes, x, target, 0.0, 7), asked * x**3 * mean, 1e-12)
+    near(smooth_grad(cubes, x, target, 0.0, 7, generator()), asked * x**2, 1e-12)
+    assert sum(sizes) == 2 * 7 * x.numel()
+    assert max(sizes) <= max(at_once, x.numel())
 
 
 def test_contrast_explains_the_difference_of_two_scores(trained: nn.Sequential, images: Tensor) -> None:
