@@ -64,6 +64,14 @@ class Answers:
     given: dict[tuple[str, str], list[Outcome]] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
     uses: list[str] = field(default_factory=list)
+    _cases: list[Case] = field(default_factory=list, repr=False, compare=False)
+
+    def cases(self, exercise: Exercise) -> list[Case]:
+        """The cases that are answered here; made once, for comparing changes nothing in them."""
+        if not self._cases:
+            for seed, ice in zip(self.seeds, self.inputs, strict=True):
+                self._cases += fresh_cases(exercise, seed, ice)
+        return self._cases
 
     def tree(self) -> Tree:
         return {
@@ -104,11 +112,7 @@ def compare(
     Order: right · right given a dependency's misconception · not done yet · a misconception · finish the dependency
     first · raised · type · shape · dtype · device · NaN · first difference.
     """
-    cases = [
-        case
-        for seed, ice in zip(answers.seeds, answers.inputs, strict=True)
-        for case in fresh_cases(exercise, seed, ice)
-    ]
+    cases = answers.cases(exercise)
     dependencies = dependencies or {}
 
     def verdict(kind: Kind, message: str, points: float = 0, **more: str) -> Verdict:

@@ -3,8 +3,8 @@
     server     imports torch once and forks; never runs a student's code
     └ keeper   one per submission: furnishes its room, watches it, ends it
       └ notebook    the student's cells, one after the other, in an IPython shell
-        └ snapshot  one per graded cell: the notebook as it stood there; waits until the notebook has ended,
-                    then gets its questions, answers once, and ends
+        └ snapshot  the notebook as it stood at a graded cell; waits until the notebook has ended, then gets its
+                    questions, answers, and ends. Graded cells between which nothing but definitions lies share one
 
 The questions reach the sandbox only when the notebook's output is closed: what a person may see was written by a
 process that never held them. Whatever a notebook or a snapshot sends is passed on unread; it is judged outside.
@@ -25,7 +25,7 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +35,7 @@ from course import confine
 Message = tuple[dict[str, Any], bytes]
 
 MODULES = (
+    "torch.fx.experimental.symbolic_shapes",  # torch loads it at the first gradient that starts from a tensor
     "matplotlib.pyplot",
     "IPython.core.interactiveshell",
     "course.check",
@@ -314,18 +315,19 @@ def _descendants(pid: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Step:
-    """One cell of a job, as it arrives."""
+    """One cell of a job, as it arrives. shares: this graded cell is answered by the next one's snapshot."""
 
     id: str
     source: str
     exercise: str
+    shares: bool
 
 
 @dataclass
 class Snapshot:
-    """A notebook that was stopped at a graded cell and waits for its questions."""
+    """A notebook that was stopped at a graded cell and waits for the questions of these steps."""
 
-    step: Step
+    steps: list[Step]
     link: Link
     pid: int
 
@@ -438,7 +440,7 @@ class Keeper:
         ours, theirs = socket.socketpair()
         output, inlet = os.pipe()
         os.set_blocking(output, False)
-        pairs = {step.id: socket.socketpair() for step in self.steps if step.exercise}
+        pairs = {step.id: socket.socketpair() for step in self.steps if step.exercise and not step.shares}
         self.base = _own_memory(os.getpid())
         pid = os.fork()
         if pid == 0:
@@ -483,30 +485,24 @@ class Keeper:
 
     def _run_cells(self) -> bool:
         """Every step in order; False when the notebook had to be stopped."""
-        for step in self.steps:
+        sharing: list[Step] = []
+        for position, step in enumerate(self.steps):
             self.text.clear()
             self.written = 0
             started = time.monotonic()
             if step.exercise:
-                self._kill_all({self.notebook, *(snapshot.pid for snapshot in self.snapshots)})
-            try:
-                self.link.send({"do": step.id})
-                message, reason = self._listen(self.link)
-            except LinkClosed:
-                message, reason = None, self._cause_of_death()
-            self._read_output()
-            said = message[0] if message else {}
-            error, line = said.get("error", ""), said.get("line", 0)
-            if not step.exercise and not reason and self._disk_is_full():
-                reason = "killed: disk"
-            if step.exercise and not reason:
-                reason = "" if self._waits(step, said.get("pid")) else "no process"
+                sharing.append(step)
+            error, line, reason = "", 0, ""
+            if not step.shares:
+                error, line, reason = self._run_cell(step, sharing, last=position == len(self.steps) - 1)
+            if step.exercise and not step.shares:
+                sharing = []
             self.grader.send(
                 {
                     "cell": step.id,
                     "text": self.text.decode(errors="replace"),
-                    "error": error[:100] if isinstance(error, str) else "",
-                    "line": line if isinstance(line, int) else 0,
+                    "error": error,
+                    "line": line,
                     "status": reason or ("raised" if error else "ran"),
                     "seconds": time.monotonic() - started,
                 }
@@ -515,12 +511,30 @@ class Keeper:
                 return False
         return True
 
-    def _waits(self, step: Step, pid: object) -> bool:
+    def _run_cell(self, step: Step, sharing: list[Step], last: bool) -> tuple[str, int, str]:
+        """One cell, or the snapshot that a graded cell asks for: the error, its line, and why it was stopped."""
+        if step.exercise:
+            self._kill_all({self.notebook, *(snapshot.pid for snapshot in self.snapshots)})
+        try:
+            self.link.send({"do": step.id, "stay": last and len(sharing) > 1})
+            message, reason = self._listen(self.link)
+        except LinkClosed:
+            message, reason = None, self._cause_of_death()
+        self._read_output()
+        said = message[0] if message else {}
+        if not step.exercise and not reason and self._disk_is_full():
+            reason = "killed: disk"
+        if step.exercise and not reason:
+            reason = "" if self._waits(step, sharing, said.get("pid")) else "no process"
+        error, line = said.get("error", ""), said.get("line", 0)
+        return error[:100] if isinstance(error, str) else "", line if isinstance(line, int) else 0, reason
+
+    def _waits(self, step: Step, sharing: list[Step], pid: object) -> bool:
         """Note a snapshot that the notebook says it has forked."""
         if not isinstance(pid, int) or pid <= 1:
             return False
         link = Link(self.near[step.id], self.limits["recording_bytes"], _SHORT)
-        self.snapshots.append(Snapshot(step, link, pid))
+        self.snapshots.append(Snapshot(sharing, link, pid))
         return True
 
     def _end_notebook(self) -> None:
@@ -539,8 +553,9 @@ class Keeper:
     # the snapshots' answers
 
     def _answer_questions(self) -> None:
-        self.grader.send({"ready": [snapshot.step.id for snapshot in self.snapshots]})
-        for position, snapshot in enumerate(self.snapshots):
+        asked = [(snapshot, step) for snapshot in self.snapshots for step in snapshot.steps]
+        self.grader.send({"ready": [step.id for _, step in asked]})
+        for position, (snapshot, step) in enumerate(asked, start=1):
             header, questions = self.grader.wait()
             started = time.monotonic()
             try:
@@ -555,7 +570,7 @@ class Keeper:
             failure = said.get("failure", "")
             self.grader.send(
                 {
-                    "answer": snapshot.step.id,
+                    "answer": step.id,
                     "failure": failure if isinstance(failure, str) and failure in FAILURES else "",
                     "reason": reason,
                     "allowed": allowed,
@@ -563,7 +578,7 @@ class Keeper:
                 },
                 answer,
             )
-            self._kill_all({later.pid for later in self.snapshots[position + 1 :]})
+            self._kill_all({later.pid for later, _ in asked[position:]})
 
     # watching
 
@@ -771,17 +786,18 @@ def run_notebook(
     keeper.send({"missing": missing})
     with contextlib.suppress(LinkClosed):
         while True:
-            step = by_id[keeper.wait()[0]["do"]]
-            if step.exercise and device == "cpu":
-                keeper.send({"pid": _fork_snapshot(shell, step, keeper, far, device)})
-            elif step.exercise:  # CUDA survives no fork: the notebook itself becomes the snapshot
-                keeper.send({"pid": own})
-                _be_snapshot(shell, step, keeper, far, device)
-            else:
+            order = keeper.wait()[0]
+            step = by_id[order["do"]]
+            if not step.exercise:
                 said = run_cell(shell, step.source, step.id)
                 if os.getpid() != own:  # the cell has forked; only one of the two is the notebook
                     break
                 keeper.send(said)
+            elif order["stay"] or device != "cpu":  # nothing follows; and CUDA survives no fork
+                keeper.send({"pid": own})
+                _be_snapshot(shell, by_id, step, keeper, far, device)
+            else:
+                keeper.send({"pid": _fork_snapshot(shell, by_id, step, keeper, far, device)})
     os._exit(0)
 
 
@@ -812,7 +828,9 @@ def _line(error: BaseException) -> int:
     return 0
 
 
-def _fork_snapshot(shell: Any, step: Step, keeper: Link, far: dict[str, socket.socket], device: str) -> int:
+def _fork_snapshot(
+    shell: Any, steps: dict[str, Step], step: Step, keeper: Link, far: dict[str, socket.socket], device: str
+) -> int:
     confine.use_reserve("NPROC")
     try:
         pid = os.fork()
@@ -820,13 +838,13 @@ def _fork_snapshot(shell: Any, step: Step, keeper: Link, far: dict[str, socket.s
         return 0
     if pid:
         return pid
-    _be_snapshot(shell, step, keeper, far, device)
+    _be_snapshot(shell, steps, step, keeper, far, device)
 
 
 def _be_snapshot(
-    shell: Any, step: Step, keeper: Link, far: dict[str, socket.socket], device: str
+    shell: Any, steps: dict[str, Step], step: Step, keeper: Link, far: dict[str, socket.socket], device: str
 ) -> NoReturn:
-    """Fall silent, wait for the questions, answer them, and end."""
+    """Fall silent, wait for questions, answer each, and end when nobody asks any more."""
     try:
         keeper.close()
         for id, sock in far.items():
@@ -837,11 +855,32 @@ def _be_snapshot(
             os.dup2(nothing, target)
         sys.stdout = sys.stderr = open(os.devnull, "w")
         link = Link(far[step.id])
-        _, questions = link.wait()
-        header, answer = answers_to(shell.user_ns, step.exercise, questions, device)
-        link.send(header, answer)
+        restore = _settings()
+        while True:
+            asked, questions = link.wait()
+            restore()
+            header, answer = answers_to(shell.user_ns, steps[asked["question"]].exercise, questions, device)
+            link.send(header, answer)
     finally:
         os._exit(0)
+
+
+def _settings() -> Callable[[], None]:
+    """What one function may have left changed for the next that answers in the same process; call it to change it back."""
+    import numpy as np
+    import torch
+
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    drawn = torch.get_rng_state(), np.random.get_state(), random.getstate()
+
+    def restore() -> None:
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        torch.set_rng_state(drawn[0])
+        np.random.set_state(drawn[1])
+        random.setstate(drawn[2])
+
+    return restore
 
 
 def answers_to(names: dict[str, Any], exercise: str, questions: bytes, device: str) -> Message:

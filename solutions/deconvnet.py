@@ -136,12 +136,13 @@ def _layer_with(step: str, output: Tensor, model: nn.Module) -> str:
 
     leaves = (getattr(node, "variable", None) for node in graph_nodes(output))
     x = next(leaf for leaf in leaves if leaf is not None and not isinstance(leaf, nn.Parameter))
-    handle = nn.modules.module.register_module_forward_hook(look)
+    handles = [module.register_forward_hook(look) for module in model.modules()]
     try:
         with torch.enable_grad(), evaluation_mode(model):
             model(x.clone())
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     names = {module: name for name, module in model.named_modules()}
     return next((f"Layer {names[module]!r}" for module in culprits if names.get(module)), "The model")
 

@@ -15,6 +15,7 @@ from solutions.classroom.build import DEMO_TAG, grade_id
 from solutions.classroom.folder import ClassFolder, course_version
 from solutions.classroom.needed import needed_cells
 from solutions.classroom.sandbox import CellResult, Job, Result, Sandbox, Step
+from solutions.classroom.sharing import share_snapshots
 
 
 def job_of(folder: ClassFolder, chapter: str, notebook: NotebookNode, device: str = "cpu") -> Job:
@@ -49,7 +50,9 @@ def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> lis
         if DEMO_TAG not in cell.metadata.get("tags", ())
     ]
     names = [exercises.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""), "") for cell in cells]
-    return [Step(cell["id"], cell.source, name) for cell, name in zip(cells, names, strict=True)]
+    return share_snapshots(
+        [Step(cell["id"], cell.source, name) for cell, name in zip(cells, names, strict=True)]
+    )
 
 
 def digest_of(job: Job, chapter: str) -> str:

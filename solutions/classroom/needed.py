@@ -7,20 +7,21 @@ a student's cell uses, directly or through another of the chapter's cells.
 import ast
 import symtable
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from nbformat import NotebookNode
 
-_TOO_LONG = 200_000
+TOO_LONG = 200_000
 """Characters of code beyond which nobody looks: Python's parser takes a thousand bytes of memory for each of them."""
 
-_TOO_STRANGE = (MemoryError, RecursionError, UnicodeError, ValueError)
+TOO_STRANGE = (MemoryError, RecursionError, UnicodeError, ValueError)
 """What Python's own parser raises for code that is nested too deeply, or is no text."""
 
 
 def needed_cells(cells: Sequence[NotebookNode], release: Sequence[NotebookNode]) -> list[NotebookNode]:
     """The code cells to run, in order. cells: of the submission. release: of the untouched notebook."""
     code = [cell for cell in cells if cell.cell_type == "code"]
-    if sum(len(cell.source) for cell in code) > _TOO_LONG:
+    if sum(len(cell.source) for cell in code) > TOO_LONG:
         return code
     untouched = {
         cell.source for cell in release if cell.cell_type == "code" and "nbgrader" not in cell.metadata
@@ -47,7 +48,7 @@ def _all_names(sources: Iterable[str]) -> set[str] | None:
     for source in sources:
         try:
             found |= used(source)
-        except _TOO_STRANGE:
+        except TOO_STRANGE:
             return None
         except SyntaxError:
             if any(
@@ -58,7 +59,8 @@ def _all_names(sources: Iterable[str]) -> set[str] | None:
     return found
 
 
-def used(source: str) -> set[str]:
+@lru_cache(maxsize=512)
+def used(source: str) -> frozenset[str]:
     """The global names that a cell reads, also inside its functions; parameters and locals are none."""
     found: set[str] = set()
     waiting = [symtable.symtable(source, "<cell>", "exec")]
@@ -67,17 +69,19 @@ def used(source: str) -> set[str]:
         waiting += table.get_children()
         top = table.get_type() == "module"
         found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
-    return found
+    return frozenset(found)
 
 
-def defined(source: str) -> set[str]:
+@lru_cache(maxsize=512)
+def defined(source: str) -> frozenset[str]:
     """The global names that a cell makes: by assignment, import, function or class."""
     try:
         table = symtable.symtable(source, "<cell>", "exec")
         changed = {n.value.id for n in ast.walk(ast.parse(source)) if _changes(n)}  # type: ignore[attr-defined]
-    except (SyntaxError, *_TOO_STRANGE):
-        return set()
-    return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} | changed
+    except (SyntaxError, *TOO_STRANGE):
+        return frozenset()
+    made = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    return frozenset(made | changed)
 
 
 def _changes(node: ast.AST) -> bool:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Step:
-    """One cell. exercise: set for a graded cell: its source is not run; the function of that name is recorded there."""
+    """One cell. exercise: set for a graded cell: its source is not run; the function of that name is recorded there.
+
+    shares: recorded together with the next graded cell, in one process: up to there, only definitions follow.
+    """
 
     id: str
     source: str
     exercise: str = ""
+    shares: bool = False
 
 
 @dataclass
@@ -217,6 +221,10 @@ class _Stopped(Exception):
     """A cell was killed; the notebook has to be run again without it."""
 
 
+class _Apart(Exception):
+    """An exercise came to grief in a process that it shared; all have to be recorded again, each in its own."""
+
+
 class _Run:
     """One job on its way: attempts until no cell has to be killed any more, each without those killed before."""
 
@@ -224,6 +232,7 @@ class _Run:
         self.server, self.job, self.limits = server, job, limits
         self.outcome = Result(isolation=server.isolation)
         self.left_out: set[str] = set()
+        self.apart = server.device != "cpu"
         self.seconds = limits.cpu_seconds
 
     def result(self) -> Result:
@@ -259,14 +268,19 @@ class _Run:
     def _repeat(self, steps: list[Step]) -> None:
         """Every kill halves the time that the next one may take; in the end only cells that have run before remain."""
         end = time.monotonic() + 4 * self.limits.wall_seconds
-        for _ in range(len(steps) + 2):
+        for _ in range(len(steps) + 3):
             if time.monotonic() > end:
                 self._leave_out_the_rest()
             try:
                 with self.server.scratch() as scratch, self.server.connect() as link:
                     self._attempt(link, scratch, [step for step in steps if step.id not in self.left_out])
                 return
+            except _Apart:
+                self.apart = True
+                self.outcome.recordings.clear()
+                self.outcome.failures.clear()
             except _Stopped:
+                self.apart = True
                 self.seconds = max(1.0, self.seconds / 2)
 
     def _leave_out_the_rest(self) -> None:
@@ -274,10 +288,12 @@ class _Run:
         self.left_out |= {step.id for step in self.job.steps if not step.exercise} - done
 
     def _attempt(self, link: Link, scratch: str, steps: list[Step]) -> None:
+        if self.apart:
+            steps = [replace(step, shares=False) for step in steps]
         limits = asdict(self.limits) | {"cpu_seconds": self.seconds}
         files = {_plain_name(name): data for name, data in self.job.files.items()}
         header = {
-            "steps": [[step.id, step.source, step.exercise] for step in steps],
+            "steps": [[step.id, step.source, step.exercise, step.shares] for step in steps],
             "limits": limits,
             "files": {name: len(data) for name, data in files.items()},
             "scratch": scratch,
@@ -322,6 +338,9 @@ class _Run:
     def _ask(self, link: Link, graded: list[Step], ready: list[str]) -> None:
         questions = _by_exercise(self.job.questions)
         by_id = {step.id: step for step in graded}
+        shared = {step.id for pair in pairwise(graded) if pair[0].shares for step in pair}
+        if not shared <= set(ready):
+            raise _Apart
         for id in ready:
             step = by_id.pop(id)
             name = step.exercise
@@ -337,6 +356,15 @@ class _Run:
                 self.outcome.failures[name] = FAILURES[said["failure"]].format(name)
             else:
                 self._accept(name, answer)
+            if id in shared and (said["reason"] or self._out_of_memory(name)):
+                raise _Apart
+
+    def _out_of_memory(self, name: str) -> bool:
+        """Whether a function has filled the memory of its process, also when it lives on."""
+        recorded = self.outcome.recordings.get(name, [])
+        return "memory" in self.outcome.failures.get(name, "") or any(
+            o.raised == "MemoryError" for o in recorded
+        )
 
     def _accept(self, name: str, answer: bytes) -> None:
         """Take a recording in, if it is one and is not larger unpacked than it may be packed."""

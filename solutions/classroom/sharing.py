@@ -1,0 +1,129 @@
+"""Which graded cells may be recorded in one process: those between which a notebook only defines things.
+
+Forking a warm notebook costs more than most exercises take. A graded cell can leave its function to the next one's
+snapshot when that function does the same there: when no cell in between runs anything or takes a name that was in use,
+and no function changes what the others see. In any other notebook every graded cell has a snapshot of its own.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from solutions.classroom.needed import TOO_LONG, TOO_STRANGE
+from solutions.classroom.sandbox import Step
+
+
+def share_snapshots(steps: Sequence[Step]) -> list[Step]:
+    """The same steps, with `shares` set at every graded cell for which the next one's snapshot can answer."""
+    cells = [_Cell() if step.exercise else _look_at(step.source) for step in steps]
+    if any(cell.reaches_far or cell.changes & other.makes for cell in cells for other in cells):
+        return list(steps)
+    shared = list(steps)
+    in_use: set[str] = set()
+    waiting: int | None = None  # the last graded cell, as long as the notebook has only defined things since
+    for place, (step, cell) in enumerate(zip(steps, cells, strict=True)):
+        if step.exercise:
+            if waiting is not None:
+                shared[waiting] = replace(shared[waiting], shares=True)
+            waiting = place
+            in_use.add(step.exercise)
+        elif not cell.only_defines or cell.makes & in_use:
+            waiting = None
+        in_use |= cell.makes | cell.mentions
+    return shared
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What a cell's source says.
+
+    makes: names that it gives a meaning to. mentions: all names in it, also inside its functions. changes: names of
+    things that it alters, or that a function gives another meaning. reaches_far: it gets at things without naming them.
+    """
+
+    only_defines: bool = False
+    reaches_far: bool = False
+    makes: frozenset[str] = frozenset()
+    mentions: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+
+
+_DEFINITIONS = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign,
+    ast.Expr, ast.Pass,
+)  # fmt: skip
+_ACTIONS = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+_FAR_REACHING = {
+    "__builtins__", "__import__", "builtins", "compile", "ctypes", "delattr", "eval", "exec", "gc", "get_ipython",
+    "globals", "importlib", "inspect", "locals", "setattr", "sys", "vars",
+}  # fmt: skip
+_PLAIN = {"__init__", "__name__", "__len__", "__getitem__"}
+_SETTINGS = ("set_", "register_", "use_")
+"""How a library's functions begin that change something for everybody: torch.set_default_device, np.seterr is restored."""
+
+
+@lru_cache(maxsize=512)
+def _look_at(source: str) -> _Cell:
+    if len(source) > TOO_LONG:
+        return _Cell(reaches_far=True)
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, *TOO_STRANGE):  # broken code runs nothing, but a magic does
+        return _Cell(reaches_far=True)
+    nodes = list(ast.walk(tree))
+    now = list(_run_at_once(tree))
+    imported = {name for node in nodes for name in _imported(node)}
+    mentions = {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    stored = [node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript) and not _reads(node)]
+    settings = [node for node in attributes if node.attr.startswith(_SETTINGS)]
+    rebound = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    makes = {node.id for node in now if isinstance(node, ast.Name) and not _reads(node)}
+    makes |= {name for node in now for name in _imported(node)}
+    makes |= {
+        node.name for node in now if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    return _Cell(
+        only_defines="*" not in makes
+        and not any(isinstance(node, _ACTIONS) or node in stored for node in now)
+        and all(isinstance(node, _DEFINITIONS) for node in now if isinstance(node, ast.stmt)),
+        reaches_far=bool((mentions | imported) & _FAR_REACHING)
+        or any(node.attr.startswith("__") and node.attr not in _PLAIN for node in attributes),
+        makes=frozenset(makes),
+        mentions=frozenset(mentions | rebound),
+        changes=frozenset({_root(node) for node in stored + settings} | rebound),
+    )
+
+
+def _run_at_once(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when the cell runs: everything but the bodies of functions."""
+    for name, part in ast.iter_fields(node):
+        if name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        for child in part if isinstance(part, list) else [part]:
+            if isinstance(child, ast.AST):
+                yield child
+                yield from _run_at_once(child)
+
+
+def _reads(node: ast.Name | ast.Attribute | ast.Subscript) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The names that an import makes, and the package that they come from."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    origins = (
+        [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    )
+    return names + [origin.partition(".")[0] for origin in origins]
+
+
+def _root(node: ast.expr) -> str:
+    """The name at the very left: torch of torch.nn.functional.relu."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
