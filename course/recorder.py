@@ -855,12 +855,13 @@ def _be_snapshot(
             os.dup2(nothing, target)
         sys.stdout = sys.stderr = open(os.devnull, "w")
         link = Link(far[step.id])
-        restore = _settings()
-        while True:
+        restore, own = _settings(), os.getpid()
+        while os.getpid() == own:  # a function may have forked
             asked, questions = link.wait()
             restore()
             header, answer = answers_to(shell.user_ns, steps[asked["question"]].exercise, questions, device)
-            link.send(header, answer)
+            if os.getpid() == own:
+                link.send(header, answer)
     finally:
         os._exit(0)
 

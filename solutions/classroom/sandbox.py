@@ -356,15 +356,11 @@ class _Run:
                 self.outcome.failures[name] = FAILURES[said["failure"]].format(name)
             else:
                 self._accept(name, answer)
-            if id in shared and (said["reason"] or self._out_of_memory(name)):
+            recorded = self.outcome.recordings.get(name, [])
+            if id in shared and (
+                not recorded or any(outcome.raised == "MemoryError" for outcome in recorded)
+            ):
                 raise _Apart
-
-    def _out_of_memory(self, name: str) -> bool:
-        """Whether a function has filled the memory of its process, also when it lives on."""
-        recorded = self.outcome.recordings.get(name, [])
-        return "memory" in self.outcome.failures.get(name, "") or any(
-            o.raised == "MemoryError" for o in recorded
-        )
 
     def _accept(self, name: str, answer: bytes) -> None:
         """Take a recording in, if it is one and is not larger unpacked than it may be packed."""

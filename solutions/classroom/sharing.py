@@ -17,7 +17,8 @@ from solutions.classroom.sandbox import Step
 def share_snapshots(steps: Sequence[Step]) -> list[Step]:
     """The same steps, with `shares` set at every graded cell for which the next one's snapshot can answer."""
     cells = [_Cell() if step.exercise else _look_at(step.source) for step in steps]
-    if any(cell.reaches_far or cell.changes & other.makes for cell in cells for other in cells):
+    everybodys = {name for cell in cells for name in cell.makes | cell.imports}
+    if any(cell.reaches_far or cell.changes & everybodys for cell in cells):
         return list(steps)
     shared = list(steps)
     in_use: set[str] = set()
@@ -38,14 +39,15 @@ def share_snapshots(steps: Sequence[Step]) -> list[Step]:
 class _Cell:
     """What a cell's source says.
 
-    makes: names that it gives a meaning to. mentions: all names in it, also inside its functions. changes: names of
-    things that it alters, or that a function gives another meaning. reaches_far: it gets at things without naming them.
+    makes: names that it gives a meaning to. mentions, imports: all names in it, also inside its functions. changes: names
+    of things that it alters, or that a function gives another meaning. reaches_far: it gets at things without naming them.
     """
 
     only_defines: bool = False
     reaches_far: bool = False
     makes: frozenset[str] = frozenset()
     mentions: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
 
 
@@ -92,6 +94,7 @@ def _look_at(source: str) -> _Cell:
         or any(node.attr.startswith("__") and node.attr not in _PLAIN for node in attributes),
         makes=frozenset(makes),
         mentions=frozenset(mentions | rebound),
+        imports=frozenset(imported),
         changes=frozenset({_root(node) for node in stored + settings} | rebound),
     )
 

@@ -1,0 +1,115 @@
+"""Graded cells are recorded in one process only where that cannot make a difference."""
+
+import pytest
+
+from course.exercises import chapters
+from solutions.classroom.build import source_notebook, student_notebook
+from solutions.classroom.engine import steps_of
+from solutions.classroom.sandbox import Step
+from solutions.classroom.sharing import share_snapshots
+
+FIRST = "import torch\n\ndef first(x):\n    return x + 1"
+SECOND = "def second(x):\n    return first(x) + 1"
+
+
+def shared(*sources: str) -> list[bool]:
+    """`shares` of the graded cells of a notebook; "?name" stands for one."""
+    steps = [
+        Step(str(place), "" if source[0] == "?" else source, source[1:] if source[0] == "?" else "")
+        for place, source in enumerate(sources)
+    ]
+    return [step.shares for step in share_snapshots(steps) if step.exercise]
+
+
+def test_definitions_alone_lie_between() -> None:
+    third = 'LIMIT = 3\nfrom math import pi\n\nclass Third:\n    """What."""\n    def run(self, x: Float[Tensor, \'n\']) -> int:\n        self.seen = x\n        return second(x)'
+    assert shared(FIRST, "?first", SECOND, "?second", third, "?Third") == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "print(first(2))",
+        "x = torch.ones(3)",
+        "torch.ones",
+        "for i in range(3):\n    pass",
+        "if True:\n    y = 1",
+        "del torch",
+        "z = [1]\nz[0] = 2",
+        "first.seen = 3",
+        "from math import *",
+        "@property\ndef f(x=print(3)):\n    pass",
+        "class A:\n    print(3)",
+        "(n := 3)",
+    ],
+)
+def test_a_cell_that_runs_something_keeps_them_apart(between: str) -> None:
+    expected = between == "torch.ones"  # looking something up runs nothing
+    assert shared(FIRST, "?first", between, SECOND, "?second") == [expected, False]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "def first(x):\n    return x",
+        "helper = 3",
+        "from math import pi as helper",
+        "def helper():\n    return 3",
+        "class helper:\n    pass",
+        "torch = None",
+    ],
+)
+def test_a_name_that_was_in_use_keeps_them_apart(later: str) -> None:
+    """Before that cell, `first` does something else, or fails because its helper is not there yet."""
+    one = FIRST + "\n\ndef other(x):\n    return helper"
+    assert shared(one, "?first", later, SECOND, "?second") == [False, False]
+
+
+def test_a_function_that_comes_after_its_graded_cell_keeps_them_apart() -> None:
+    assert shared("import torch", "?first", "def first(x):\n    return x", SECOND, "?second") == [
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "globals()['first'] = 3",
+        "exec('first = 3')",
+        "import sys",
+        "from importlib import reload",
+        "first.__code__ = None",
+        "setattr(torch, 'ones', 3)",
+        "global first\n    first = 3",
+        "torch.ones = 3",
+        "torch.nn.functional.relu = 3",
+        "import math; math.pi = 3",
+        "first.cache[3] = x",
+        "torch.set_default_device('cpu')",
+        "torch.nn.modules.module.register_module_forward_hook(print)",
+    ],
+)
+def test_a_function_that_could_change_what_others_see_keeps_all_apart(line: str) -> None:
+    spy = f"def spy(x):\n    {line}\n    return x"
+    assert shared(FIRST, "?first", SECOND, "?second", spy, "?spy") == [False] * 3
+
+
+@pytest.mark.parametrize(
+    "strange", ["%matplotlib inline", "def f(:", "x = '\ud800'", "(" * 5000, "#" * 300_000]
+)
+def test_a_cell_that_cannot_be_understood_keeps_all_apart(strange: str) -> None:
+    assert shared(FIRST, "?first", SECOND, "?second", strange) == [False, False]
+
+
+def test_what_a_function_does_to_its_own_variables_keeps_nobody_apart() -> None:
+    local = "def second(x):\n    y = x.clone()\n    y[0] = 3\n    y.grad = None\n    return y.register_hook(print)"
+    assert shared(FIRST, "?first", local, "?second") == [True, False]
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_in_every_chapter_most_exercises_share(chapter: str) -> None:
+    steps = steps_of(chapter, source_notebook(chapter), student_notebook(chapter))
+    graded = [step for step in steps if step.exercise]
+    assert not graded[-1].shares
+    assert sum(not step.shares for step in graded) <= 3
