@@ -121,7 +121,8 @@ def fit_surrogate(
     Leading axes are separate fits, and broadcast: y of shape (classes, samples) explains several classes
     at once.
     Returns (c, b): one coefficient per feature, and the intercept.
-    Raises ValueError when the penalty is negative or all the weights are zero.
+    Raises ValueError when the penalty is negative, all the weights are zero, or no line is better than all others
+    (without a penalty, when some feature never changes).
     Source: Ribeiro et al. (2016), eq. 2 and section 3.4, with a ridge penalty.
     """
     if penalty < 0:
@@ -136,7 +137,12 @@ def fit_surrogate(
     weighted = z * weights.unsqueeze(-1)
     gram = weighted.mT @ z + penalty * torch.eye(z.shape[-1]).to(z)
     right = weighted.mT @ (y - y_mean.unsqueeze(-1)).unsqueeze(-1)
-    c = torch.linalg.solve(gram, right).squeeze(-1)
+    try:
+        c = torch.linalg.solve(gram, right).squeeze(-1)
+    except torch.linalg.LinAlgError:
+        raise ValueError(
+            "a feature never changes, so many lines fit alike: take a penalty > 0 or more samples"
+        ) from None
     return c, y_mean - (z_mean * c).sum(-1)
 
 

@@ -254,9 +254,11 @@ def relevance_by_layer(
     None for the class that the model sees in each. rules: one rule for all layers, or a mapping from their names
     to rules; a rule is called as rule(layer, a, relevance).
     Returns len(model) + 1 tensors: the pixels' relevance, shaped like x, then that of each layer's outputs; the last one
-    is R(output). Each carries no history.
+    is R(output). Each carries no history. Raises ValueError for a model that is no chain; ``lrp`` takes those, too.
     Source: Bach, Binder, Montavon, Klauschen, Müller & Samek (2015), sec. 2.
     """
+    if not isinstance(model, nn.Sequential):
+        raise ValueError(f"{type(model).__name__} is no chain of layers (nn.Sequential); lrp can explain it.")
     inputs = [x]
     with torch.no_grad(), evaluation_mode(model):
         for layer in model:

@@ -465,6 +465,11 @@ def test_lrp_conserves_relevance_without_biases(seed: int) -> None:
         torch.testing.assert_close(kept, f, rtol=1e-3, atol=1e-4)
 
 
+def test_relevance_by_layer_refuses_what_is_no_chain() -> None:
+    with pytest.raises(ValueError, match="ResNet is no chain"):
+        relevance_by_layer(resnet18(), torch.rand(1, 3, 32, 32), 0)
+
+
 def test_relevance_by_layer_keeps_the_sum_at_every_layer() -> None:
     model, x, target = made(network(bias=False))
     f = model(x).gather(1, target[:, None])[:, 0]

@@ -66,6 +66,11 @@ def digest_of(job: Job, chapter: str) -> str:
     return digest.hexdigest()[:32]
 
 
+def is_kept(folder: ClassFolder, digest: str) -> bool:
+    """Whether an equal job was run before; what was kept may be damaged."""
+    return _path(folder, digest).exists()
+
+
 def recorded(folder: ClassFolder, digest: str) -> Result | None:
     """The result of an equal job that was run before, or None."""
     path = _path(folder, digest)

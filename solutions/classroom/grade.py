@@ -18,7 +18,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from course import archive
 from solutions.classroom import nbgrader_parts
 from solutions.classroom.build import notebook_bytes
-from solutions.classroom.engine import digest_of, job_of, keep, recorded
+from solutions.classroom.engine import digest_of, is_kept, job_of, keep, recorded
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.gradebook import one_engine, open_gradebook
 from solutions.classroom.judge import nothing_to_judge
@@ -37,10 +37,11 @@ AHEAD = 128
 
 @dataclass
 class Work:
-    """One submission on its way: what was read, and its recording where one is being made."""
+    """One submission on its way: what was read, what is to run of it, and its recording where one is being made."""
 
     student: str
     submission: Submission
+    job: Job | None = None
     digest: str = ""
     recording: Future[Result] | None = None
 
@@ -116,17 +117,27 @@ def _grade_chapter(
         path = folder.submitted(student, chapter) / f"{chapter}.ipynb"
         work = Work(student, read_submission(path, release))
         if not work.submission.unreadable:
-            job = job_of(folder, chapter, work.submission.notebook, device)
-            work.digest = digest_of(job, chapter)
-            if again or not recorded(folder, work.digest):
-                work.recording = pool.submit(record, job)
+            work.job = job_of(folder, chapter, work.submission.notebook, device)
+            work.digest = digest_of(work.job, chapter)
+            if again or not is_kept(folder, work.digest):
+                work.recording = pool.submit(record, work.job)
         return work
 
+    def result_for(work: Work) -> Result | None:
+        if work.job is None:
+            return None
+        if work.recording is None:
+            if remembered := recorded(folder, work.digest):
+                return remembered
+            work.recording = pool.submit(record, work.job)  # what was kept is damaged
+        result = work.recording.result()
+        keep(folder, work.digest, result)
+        return result
+
     def finish(work: Work) -> Graded:
-        if work.recording is not None:
-            keep(folder, work.digest, work.recording.result())
+        result = result_for(work)
         trouble = work.submission.unreadable or converter.autograde(
-            folder, chapter, work.student, work.submission
+            folder, chapter, work.student, work.submission, result
         )
         if trouble:
             mark_missing(folder, chapter, work.student, work.submission, trouble)
@@ -151,7 +162,9 @@ class Converter:
         self.log = logging.getLogger("classroom.nbgrader")
         self.log.setLevel(logging.CRITICAL)
 
-    def autograde(self, folder: ClassFolder, chapter: str, student: str, submission: Submission) -> str:
+    def autograde(
+        self, folder: ClassFolder, chapter: str, student: str, submission: Submission, result: Result | None
+    ) -> str:
         """Write one submission's scores into the gradebook and its notebook into `autograded`; says why it could not.
 
         nbgrader copies everything that lies beside a notebook, and follows links; so it is given a folder that holds
@@ -169,6 +182,7 @@ class Converter:
         self.coursedir.submitted_directory = nbgrader_parts.INTAKE
         converter = Autograde(coursedir=self.coursedir, config=self.config, log=self.log)
         converter.force = True
+        handed_over = nbgrader_parts.recorded_now.set(result)
         try:
             converter.start()
         except NbGraderException as error:
@@ -176,6 +190,7 @@ class Converter:
                 raise ClassFolderError(IN_USE) from None
             return "This submission could not be processed. Show it to whoever runs the course."
         finally:
+            nbgrader_parts.recorded_now.reset(handed_over)
             shutil.rmtree(place, ignore_errors=True)
         return ""
 
