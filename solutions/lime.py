@@ -121,8 +121,8 @@ def fit_surrogate(
     Leading axes are separate fits, and broadcast: y of shape (classes, samples) explains several classes
     at once.
     Returns (c, b): one coefficient per feature, and the intercept.
-    Raises ValueError when the penalty is negative, all the weights are zero, or no line is better than all others
-    (without a penalty, when some feature never changes).
+    Raises ValueError when the penalty is negative, all the weights are zero, or, without a penalty, several lines fit
+    alike because features never change, or always together.
     Source: Ribeiro et al. (2016), eq. 2 and section 3.4, with a ridge penalty.
     """
     if penalty < 0:
@@ -137,12 +137,11 @@ def fit_surrogate(
     weighted = z * weights.unsqueeze(-1)
     gram = weighted.mT @ z + penalty * torch.eye(z.shape[-1]).to(z)
     right = weighted.mT @ (y - y_mean.unsqueeze(-1)).unsqueeze(-1)
-    try:
-        c = torch.linalg.solve(gram, right).squeeze(-1)
-    except torch.linalg.LinAlgError:
+    if penalty == 0 and (torch.linalg.matrix_rank(gram, hermitian=True) < z.shape[-1]).any():
         raise ValueError(
-            "a feature never changes, so many lines fit alike: take a penalty > 0 or more samples"
-        ) from None
+            "many lines fit alike, as if a feature never changed: take a penalty, or more samples"
+        )
+    c = torch.linalg.solve(gram, right).squeeze(-1)
     return c, y_mean - (z_mean * c).sum(-1)
 
 
