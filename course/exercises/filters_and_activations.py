@@ -1,5 +1,6 @@
 """Chapter 2: filters, activations, exploring a data set."""
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from course.exercise import Case, Exercise, Values, flatten
 
@@ -129,9 +131,43 @@ def _dataset_cases(seed: int) -> list[Case]:
     ]
 
 
+class _Maps(TorchFunctionMode):
+    """Watches which tensors as large as a batch of maps outlive the next batch."""
+
+    def __init__(self, model: nn.Module, size: int) -> None:
+        super().__init__()
+        self.size, self.runs, self.outlived = size, 0, False
+        self.made: list[tuple[int, weakref.ref[Tensor]]] = []
+        self.hook = model.register_forward_pre_hook(self._next_batch)
+
+    def _next_batch(self, model: nn.Module, inputs: Any) -> None:
+        self.runs += 1
+        self.outlived |= any(run < self.runs - 1 and made() is not None for run, made in self.made)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for part in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(part, Tensor) and part.numel() >= self.size:
+                self.made.append((self.runs, weakref.ref(part)))
+        return result
+
+
 def _observe_dataset(fn: Callable[..., Any], case: Case) -> Values:
-    ranking = fn(**case)
-    return {**flatten(ranking), "history": history(ranking)}
+    """The ranking, and, for the layer whose maps are larger than the images, how many batches of maps were there at once."""
+    smallest = min(len(x) for x in case["batches"]) * 4 * 6 * 4
+    maps = _Maps(case["model"], smallest)
+    try:
+        with maps:
+            ranking = fn(**case)
+    finally:
+        maps.hook.remove()
+    together = "those of all images" if maps.runs < len(case["batches"]) else "those of one batch"
+    together = "those of several batches" if maps.outlived else together
+    return {
+        **flatten(ranking),
+        "history": history(ranking),
+        "maps in memory": together if case["layer"] == "conv" else "few",
+    }
 
 
 EXERCISES = [

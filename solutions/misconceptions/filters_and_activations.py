@@ -380,6 +380,18 @@ def keeps_every_graph(model, layer, batches, k):
     return _merge(joined, k)
 
 
+def waits_with_the_ranking(model, layer, batches, k):
+    """The ranking is right, but the maps of all batches wait in memory until the last one has come. That is what going batch by batch was to avoid: after each batch keep only the best k so far."""
+    with torch.no_grad():
+        return top_activations(torch.cat([feature_maps(model, layer, x) for x in batches]), k)
+
+
+def forwards_everything_at_once(model, layer, batches, k):
+    """The ranking is right, but you join the batches and forward all images at once: a whole data set of maps does not fit into memory. One batch at a time, and after each only the best k so far."""
+    with torch.no_grad():
+        return top_activations(feature_maps(model, layer, torch.cat(list(batches))), k)
+
+
 def explore_by_detaching(model, layer, batches, k):
     best, seen = None, 0
     for x in batches:
@@ -392,9 +404,20 @@ def explore_by_detaching(model, layer, batches, k):
     return best
 
 
-def explore_all_at_once(model, layer, batches, k):
-    with torch.no_grad():
-        return top_activations(torch.cat([feature_maps(model, layer, x) for x in batches]), k)
+def explore_with_a_sorted_list(model, layer, batches, k):
+    entries, seen = [], 0
+    for x in batches:
+        with torch.no_grad():
+            maps = feature_maps(model, layer, x)
+        maps = maps if maps.ndim > 2 else maps[..., None, None]
+        best, place = maps.flatten(2).max(dim=2)
+        entries += [(best[n], place[n], seen + n) for n in range(len(x))]
+        seen += len(x)
+        columns = maps.shape[-1]
+    values, order = torch.stack([best for best, _, _ in entries]).sort(dim=0, descending=True, stable=True)
+    values, image = values[:k].T, order[:k].T
+    places = torch.stack([place for _, place, _ in entries]).T.gather(1, image)
+    return values, image, places // columns, places % columns
 
 
 MISCONCEPTIONS = {
@@ -442,6 +465,8 @@ MISCONCEPTIONS = {
         sorts_only_the_values,
         numbers_the_batches_alike,
         keeps_every_graph,
+        waits_with_the_ranking,
+        forwards_everything_at_once,
     ],
 }
 
@@ -451,5 +476,5 @@ ALTERNATIVES = {
     "receptive_field": [field_by_products, field_from_the_top],
     "top_activations": [top_by_sorting],
     "crop_patch": [crop_by_padding, crop_pixel_by_pixel],
-    "explore_dataset": [explore_all_at_once, explore_by_detaching],
+    "explore_dataset": [explore_by_detaching, explore_with_a_sorted_list],
 }
