@@ -69,8 +69,8 @@ class Answers:
     def cases(self, exercise: Exercise) -> list[Case]:
         """The cases that are answered here; made once, for comparing changes nothing in them."""
         if not self._cases:
-            for seed, ice in zip(self.seeds, self.inputs, strict=True):
-                self._cases += fresh_cases(exercise, seed, ice)
+            inputs = zip(self.seeds, self.inputs, strict=True)
+            self._cases = [case for seed, ice in inputs for case in fresh_cases(exercise, seed, ice)]
         return self._cases
 
     def tree(self) -> Tree:

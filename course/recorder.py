@@ -516,7 +516,8 @@ class Keeper:
         if step.exercise:
             self._kill_all({self.notebook, *(snapshot.pid for snapshot in self.snapshots)})
         try:
-            self.link.send({"do": step.id, "stay": last and len(sharing) > 1})
+            stay = last and len(sharing) > 1 and not self.snapshots
+            self.link.send({"do": step.id, "stay": stay})
             message, reason = self._listen(self.link)
         except LinkClosed:
             message, reason = None, self._cause_of_death()
@@ -713,7 +714,7 @@ class Keeper:
         """End every process of this job but these, however quickly they multiply."""
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            pids = [pid for pid in self._processes() if pid not in but]
+            pids = [pid for pid in self._processes() if pid not in but and not _has_ended(pid)]
             if not pids:
                 return
             for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -735,6 +736,13 @@ def _sizes(pid: int | str, *names: str) -> int:
         return sum(int(status.partition(f"{name}:")[2].split()[0]) for name in names) << 10
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process only waits for its parent to take notice of its end."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return False
 
 
 def _own_memory(pid: int) -> int:
@@ -793,7 +801,7 @@ def run_notebook(
                 if os.getpid() != own:  # the cell has forked; only one of the two is the notebook
                     break
                 keeper.send(said)
-            elif order["stay"] or device != "cpu":  # nothing follows; and CUDA survives no fork
+            elif order["stay"] or device != "cpu":  # all that is left to do; and CUDA survives no fork
                 keeper.send({"pid": own})
                 _be_snapshot(shell, by_id, step, keeper, far, device)
             else:

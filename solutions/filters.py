@@ -45,11 +45,18 @@ class evaluation_mode:
 
     def __enter__(self) -> None:
         parts = [self.model] if isinstance(self.model, nn.Module) else []
+        seen = set(parts)
         for part in parts:  # the list grows as it goes: several times quicker than .modules()
-            parts += [child for child in part._modules.values() if child is not None]
+            new = [child for child in part._modules.values() if child is not None and child not in seen]
+            seen.update(new)
+            parts += new
         self.busy = [part for part in parts if part.training]
-        for part in self.busy:
-            part.training = False
+        try:
+            for part in self.busy:
+                part.training = False
+        except BaseException:  # interrupted
+            self.__exit__()
+            raise
 
     def __exit__(self, *error: object) -> None:
         for part in self.busy:

@@ -2,14 +2,15 @@
 
 ``model`` maps a batch to scores (batch, classes); ``target`` is a class for all rows, a class per row, or None
 for the class that the model predicts. An explanation has the shape of ``x``: one relevance R_i per input x_i.
-Explaining happens in evaluation mode, and the model is left as it was found.
+Explaining happens in evaluation mode, and the model is left as it was found. The rows of a batch do not influence
+each other: a network may get several copies of a batch at once.
 """
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from solutions.filters import evaluation_mode
 
@@ -120,7 +121,7 @@ def smooth_grad(
         raise ValueError(f"SmoothGrad needs samples ≥ 1 and sigma ≥ 0, not {samples} and {sigma}.")
     target = _predicted(model, x) if target is None else target
     total = torch.zeros_like(x)
-    for some in torch.arange(samples).split(_copies(x)):
+    for some in torch.arange(samples).split(_copies(model, x)):
         noise = torch.randn(
             (len(some), *x.shape), generator=generator, dtype=x.dtype, device=generator.device
         )
@@ -149,8 +150,8 @@ def integrated_gradients(
     target = _predicted(model, x) if target is None else target
     way = x.detach() - baseline
     total = torch.zeros_like(way)
-    midpoints = (torch.arange(steps).to(way) + 0.5) / steps
-    for alpha in midpoints.split(_copies(x)):
+    midpoints = ((torch.arange(steps, dtype=torch.float64) + 0.5) / steps).to(way)
+    for alpha in midpoints.split(_copies(model, x)):
         points = baseline + alpha.view(-1, *[1] * x.ndim) * way
         total += _gradients(model, points, target).sum(dim=0)
     return way * total / steps
@@ -207,9 +208,9 @@ AT_ONCE = 1 << 16
 """Inputs that go through the model together when many copies of few rows are to be explained: quick, in bounded memory."""
 
 
-def _copies(x: Float[Tensor, "batch *features"]) -> int:
-    """How many copies of a batch go through the model at once."""
-    return max(1, AT_ONCE // max(1, x.numel()))
+def _copies(model: Model, x: Float[Tensor, "batch *features"]) -> int:
+    """How many copies of a batch go through the model at once. A plain function may be made for batches of this size."""
+    return max(1, AT_ONCE // max(1, x.numel())) if isinstance(model, nn.Module) else 1
 
 
 def _gradients(

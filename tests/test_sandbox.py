@@ -4,6 +4,7 @@ Everything runs behind bubblewrap, with Landlock alone, and with neither, wherev
 """
 
 import contextlib
+import functools
 import inspect
 import os
 import pickle
@@ -23,8 +24,12 @@ import torch
 import solutions.linear
 from course import archive, confine
 from course.exercises import exercises_of
+from course.judging import Answers
 from course.recording import frozen_inputs, record
-from solutions.classroom.sandbox import CellResult, Job, Limits, Result, Sandbox, SandboxError, Step
+from solutions.classroom.answers import answer_sheet
+from solutions.classroom.judge import judge
+from solutions.classroom.sandbox import CellResult, Job, Limits, Result, Sandbox, SandboxError, Step, _Run
+from solutions.classroom.sharing import settled, share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 
@@ -369,6 +374,105 @@ def test_exercises_that_share_a_process_get_what_they_get_alone(sandbox: Sandbox
     for name, outcomes in alone.recordings.items():
         mine = [outcome.values for outcome in together.recordings[name]]
         assert str(mine) == str([outcome.values for outcome in outcomes])
+
+
+@functools.cache
+def sheet() -> dict[str, Answers]:
+    return answer_sheet(CHAPTER, SEEDS)
+
+
+PLAIN = Step("setup", "import os, time\nimport torch\nfrom torch import Tensor\nfrom jaxtyping import Float")
+SHRINK = "return torch.sign(w) * (w.abs() - threshold).clamp(min=0)"
+ENTANGLED = {
+    "numpy raises from now on": (
+        "import numpy as np",
+        f"def soft_threshold(w, threshold):\n    np.seterr(all='raise')\n    {SHRINK}",
+        "def linear_scores(x, w):\n    np.ones(1) / np.zeros(1)\n    return x @ w",
+    ),
+    "a constant is changed in place": (
+        "ONE = torch.ones(1)",
+        f"def soft_threshold(w, threshold):\n    ONE.mul_(0)\n    {SHRINK}",
+        "def linear_scores(x, w):\n    return ONE * (x @ w)",
+    ),
+    "a decorator registers": (
+        "STEPS = []\ndef step(f):\n    STEPS.append(f)\n    return f",
+        f"@step\ndef shrink(w, threshold):\n    {SHRINK}\n"
+        "def soft_threshold(w, threshold):\n    for f in STEPS:\n        w = f(w, threshold)\n    return w",
+        "@step\ndef double(w, threshold):\n    return 2 * w\ndef linear_scores(x, w):\n    return x @ w",
+    ),
+    "a class is changed": (
+        "class Config:\n    scale = 1.0\n    @classmethod\n    def off(cls):\n        cls.scale = 0.0",
+        f"def soft_threshold(w, threshold):\n    Config.off()\n    {SHRINK}",
+        "def linear_scores(x, w):\n    return x @ w * Config.scale",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENTANGLED)
+def test_functions_that_get_into_each_others_way_are_right_all_the_same(sandbox: Sandbox, name: str) -> None:
+    setup, first, second = ENTANGLED[name]
+    steps = [PLAIN, Step("0", setup), Step("1", first), Step("a", "", "soft_threshold")]
+    steps = share_snapshots([*steps, Step("2", second), GRADED])
+    notebook = Job(steps, QUESTIONS)
+    together = sandbox.run(notebook)
+    assert [step.shares for step in steps] == [False] * 3 + [True] + [
+        False
+    ] * 2  # nothing to be seen in the source
+    marked = judge(CHAPTER, together, notebook, sheet())
+    assert not all(marked[step.exercise].verdict.right for step in steps if step.exercise)
+    final = settled(together, notebook, CHAPTER, sheet(), sandbox.run)
+    marked = judge(CHAPTER, final, notebook, sheet())
+    assert all(marked[step.exercise].verdict.right for step in steps if step.exercise)
+
+
+def test_what_is_right_or_open_is_not_recorded_twice(sandbox: Sandbox) -> None:
+    steps = [PLAIN, Step("1", "def soft_threshold(w, threshold):\n    raise NotImplementedError")]
+    steps += [Step("a", "", "soft_threshold"), SOLUTION, GRADED]
+    notebook = Job(share_snapshots(steps), QUESTIONS)
+    assert notebook.steps[2].shares
+
+    def never(job: Job) -> Result:
+        raise AssertionError
+
+    result = sandbox.run(notebook)
+    assert settled(result, notebook, CHAPTER, sheet(), never) is result
+
+
+def test_nobody_reads_what_a_notebook_says_after_it_was_asked(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function may leave a sign that the notebook, when it has to run again, could find and print."""
+    runs: list[dict[str, CellResult]] = []
+    ask = _Run._ask
+
+    def watched(run: _Run, *given: Any) -> None:
+        runs.append(dict(run.outcome.cells))
+        ask(run, *given)
+
+    monkeypatch.setattr(_Run, "_ask", watched)
+    notebook = graded("os._exit(0)", True)
+    notebook.steps.insert(1, Step("spy", "print(os.urandom(8).hex(), time.time())"))
+    result = sandbox.run(notebook)
+    assert len(runs) == 2
+    assert is_right(result)
+    said = {id: cell for id, cell in runs[0].items() if id in ("setup", "spy", "bad", "solution")}
+    assert len(said) == 4
+    assert said.items() <= result.cells.items()
+
+
+def test_an_earlier_snapshot_holds_up_nobody(sandbox: Sandbox) -> None:
+    """It ends as a child of a notebook that is still there; waiting for that took five seconds a question."""
+    steps = [PLAIN, SOLUTION, GRADED, Step("look", "print(linear_scores)")]
+    steps += [Step("b", f"def soft_threshold(w, threshold):\n    {SHRINK}"), Step("c", "", "soft_threshold")]
+    steps += [
+        Step("d", "def other(x):\n    return x"),
+        Step("e", "", "other"),
+        Step("f", "", "soft_threshold"),
+    ]
+    result = sandbox.run(Job(share_snapshots(steps), QUESTIONS))
+    assert is_right(result)
+    assert result.cells["look"].status == "ran"
+    assert result.seconds < 10
 
 
 def test_settings_that_one_function_leaves_do_not_reach_the_next(sandbox: Sandbox) -> None:

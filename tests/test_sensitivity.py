@@ -229,16 +229,25 @@ def test_copies_that_go_through_together_change_nothing(
     asked = nn.functional.one_hot(target, 4)
     sizes: list[int] = []
 
-    def cubes(z: Tensor) -> Tensor:
-        sizes.append(z.numel())
-        return z**3 / 3
+    class Cubes(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            sizes.append(z.numel())
+            return z**3 / 3
 
+    cubes = Cubes()
     monkeypatch.setattr("solutions.sensitivity.AT_ONCE", at_once)
     mean = sum(((k + 0.5) / 7) ** 2 for k in range(7)) / 7
     near(integrated_gradients(cubes, x, target, 0.0, 7), asked * x**3 * mean, 1e-12)
     near(smooth_grad(cubes, x, target, 0.0, 7, generator()), asked * x**2, 1e-12)
     assert sum(sizes) == 2 * 7 * x.numel()
     assert max(sizes) <= max(at_once, x.numel())
+
+
+def test_a_function_that_is_made_for_one_batch_gets_no_larger_one() -> None:
+    x = torch.randn(3, 4, dtype=torch.float64, generator=generator())
+    mask = torch.tensor([[1.0], [0.0], [2.0]], dtype=torch.float64)
+    near(integrated_gradients(lambda z: z * mask, x, 1, 0.0, 5)[:, 1], x[:, 1] * mask[:, 0], 1e-12)
+    near(smooth_grad(lambda z: z * mask, x, 1, 0.5, 5, generator())[:, 1], mask[:, 0], 1e-12)
 
 
 def test_contrast_explains_the_difference_of_two_scores(trained: nn.Sequential, images: Tensor) -> None:

@@ -96,10 +96,18 @@ def test_a_function_that_could_change_what_others_see_keeps_all_apart(line: str)
 
 
 @pytest.mark.parametrize(
-    "strange", ["%matplotlib inline", "def f(:", "x = '\ud800'", "(" * 5000, "#" * 300_000]
+    "strange", ["%matplotlib inline", "def f(:", "x = '\ud800'", "(" * 5000, "#" * 300_000, "%time 3"]
 )
 def test_a_cell_that_cannot_be_understood_keeps_all_apart(strange: str) -> None:
     assert shared(FIRST, "?first", SECOND, "?second", strange) == [False, False]
+
+
+@pytest.mark.parametrize(
+    "deep", ["x = 1" + " + 1" * 1_500, "x = a" + ".b" * 1_200, "if x: pass\n" + "elif x: pass\n" * 1_200]
+)
+def test_deep_code_ends_no_grader(deep: str) -> None:
+    """Python's parser takes it; a walk that calls itself does not."""
+    assert len(shared(FIRST, "?first", deep, SECOND, "?second")) == 2
 
 
 def test_what_a_function_does_to_its_own_variables_keeps_nobody_apart() -> None:

@@ -23,6 +23,7 @@ from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.gradebook import one_engine, open_gradebook
 from solutions.classroom.judge import nothing_to_judge
 from solutions.classroom.sandbox import Job, Limits, Result, Sandbox
+from solutions.classroom.sharing import settled
 from solutions.classroom.submission import Submission, read_submission
 
 IN_USE = (
@@ -92,7 +93,9 @@ def grade_class(
             pool.submit(getattr, sandbox, "isolation")  # it warms up while the answers are made
         try:
             for chapter in chapters:
-                yield from _grade_chapter(folder, chapter, students or everybody, pool, record, again, device)
+                yield from _grade_chapter(
+                    folder, chapter, students or everybody, pool, record, again, device, executor is not None
+                )
         finally:
             if executor is None:
                 pool.shutdown(cancel_futures=True)
@@ -108,10 +111,24 @@ def _grade_chapter(
     record: Callable[[Job], Result],
     again: bool,
     device: str,
+    far: bool,
 ) -> Iterator[Graded]:
+    """far: the pool is a cluster's, which holds no answers; what has to be recorded twice is sent out twice."""
     release = folder.released_notebook(chapter)
-    folder.secret_answers(chapter)
+    answers = folder.secret_answers(chapter)
     converter = Converter(folder)
+
+    def start(job: Job) -> Future[Result]:
+        if far:
+            return pool.submit(record, job)
+        return pool.submit(lambda: settled(record(job), job, chapter, answers, record))
+
+    def outcome(job: Job, recording: Future[Result]) -> Result:
+        if not far:
+            return recording.result()
+        return settled(
+            recording.result(), job, chapter, answers, lambda job: pool.submit(record, job).result()
+        )
 
     def begin(student: str) -> Work:
         path = folder.submitted(student, chapter) / f"{chapter}.ipynb"
@@ -120,7 +137,7 @@ def _grade_chapter(
             work.job = job_of(folder, chapter, work.submission.notebook, device)
             work.digest = digest_of(work.job, chapter)
             if again or not is_kept(folder, work.digest):
-                work.recording = pool.submit(record, work.job)
+                work.recording = start(work.job)
         return work
 
     def result_for(work: Work) -> Result | None:
@@ -129,8 +146,8 @@ def _grade_chapter(
         if work.recording is None:
             if remembered := recorded(folder, work.digest):
                 return remembered
-            work.recording = pool.submit(record, work.job)  # what was kept is damaged
-        result = work.recording.result()
+            work.recording = start(work.job)  # what was kept is damaged
+        result = outcome(work.job, work.recording)
         keep(folder, work.digest, result)
         return result
 

@@ -78,6 +78,13 @@ class Step:
     shares: bool = False
 
 
+def sharing(steps: Sequence[Step]) -> list[Step]:
+    """The graded cells among these that are recorded in one process with others."""
+    graded = [step for step in steps if step.exercise]
+    ids = {step.id for pair in pairwise(graded) if pair[0].shares for step in pair}
+    return [step for step in graded if step.id in ids]
+
+
 @dataclass
 class Job:
     """One submission. questions: an archive {exercise: {"seeds": […], "inputs": […]}}. files: for its folder."""
@@ -191,11 +198,11 @@ class Sandbox:
         A server that dies under it is replaced, and the job repeated once; a second time is the submission's fault.
         """
         started = time.monotonic()
+        run = _Run(job, self.limits)
         for _ in range(2):
             server = self._warm()
-            run = _Run(server, job, self.limits)
             try:
-                result = run.result()
+                result = run.result(server)
                 break
             except SandboxError:
                 server.gone(within=1)
@@ -228,18 +235,25 @@ class _Apart(Exception):
 class _Run:
     """One job on its way: attempts until no cell has to be killed any more, each without those killed before."""
 
-    def __init__(self, server: "_Server", job: Job, limits: Limits) -> None:
-        self.server, self.job, self.limits = server, job, limits
-        self.outcome = Result(isolation=server.isolation)
+    def __init__(self, job: Job, limits: Limits) -> None:
+        self.job, self.limits = job, limits
+        self.outcome = Result()
+        self.asked = False
+
+    def result(self, server: "_Server") -> Result:
+        """Run every part of the job, and say of each exercise that has no recording why."""
+        self.server, self.outcome.isolation = server, server.isolation
         self.left_out: set[str] = set()
         self.apart = server.device != "cpu"
-        self.seconds = limits.cpu_seconds
-
-    def result(self) -> Result:
-        """Run every part of the job, and say of each exercise that has no recording why."""
+        self.seconds = self.limits.cpu_seconds
+        self._forget_recordings()
         for steps in self._parts():
             self._repeat(steps)
         return self._completed(_NOT_REACHED[0])
+
+    def _forget_recordings(self) -> None:
+        self.outcome.recordings.clear()
+        self.outcome.failures.clear()
 
     def given_up(self) -> Result:
         """What there is of a submission that has ended its sandbox."""
@@ -255,7 +269,7 @@ class _Run:
         return self.outcome
 
     def _parts(self) -> list[list[Step]]:
-        """All steps at once; with CUDA, which survives no fork, a notebook for each exercise and one for the rest."""
+        """All steps at once; with CUDA, which survives no fork, the cells alone and then a notebook for each exercise."""
         steps = self.job.steps
         if self.server.device == "cpu":
             return [steps]
@@ -263,7 +277,7 @@ class _Run:
         cells = [
             [step for step in steps[: place + 1] if not step.exercise] for place in (*places, len(steps))
         ]
-        return [[*before, steps[place]] for before, place in zip(cells, places, strict=False)] + cells[-1:]
+        return cells[-1:] + [[*before, steps[place]] for before, place in zip(cells, places, strict=False)]
 
     def _repeat(self, steps: list[Step]) -> None:
         """Every kill halves the time that the next one may take; in the end only cells that have run before remain."""
@@ -277,8 +291,7 @@ class _Run:
                 return
             except _Apart:
                 self.apart = True
-                self.outcome.recordings.clear()
-                self.outcome.failures.clear()
+                self._forget_recordings()
             except _Stopped:
                 self.apart = True
                 self.seconds = max(1.0, self.seconds / 2)
@@ -325,7 +338,8 @@ class _Run:
                 float(said["seconds"]),
             )
             if not step.exercise:
-                self.outcome.cells[step.id] = cell
+                if not self.asked:  # what runs after a question may know it; nobody reads that
+                    self.outcome.cells[step.id] = cell
             elif cell.status != "ran":
                 self.outcome.cells[step.id] = replace(cell, status="died")
                 self.outcome.failures[step.exercise] = _NOT_REACHED[cell.status == "no process"].format(
@@ -338,12 +352,13 @@ class _Run:
     def _ask(self, link: Link, graded: list[Step], ready: list[str]) -> None:
         questions = _by_exercise(self.job.questions)
         by_id = {step.id: step for step in graded}
-        shared = {step.id for pair in pairwise(graded) if pair[0].shares for step in pair}
+        shared = {step.id for step in sharing(graded)}
         if not shared <= set(ready):
             raise _Apart
         for id in ready:
             step = by_id.pop(id)
             name = step.exercise
+            self.asked = True
             link.send({"question": id}, questions.get(name, _NO_QUESTIONS))
             said, answer = link.wait(self._patience())
             seconds = float(said["seconds"])

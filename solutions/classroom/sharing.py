@@ -1,21 +1,26 @@
-"""Which graded cells may be recorded in one process: those between which a notebook only defines things.
+"""Which graded cells are recorded in one process: those between which a notebook only defines things.
 
 Forking a warm notebook costs more than most exercises take. A graded cell can leave its function to the next one's
 snapshot when that function does the same there: when no cell in between runs anything or takes a name that was in use,
-and no function changes what the others see. In any other notebook every graded cell has a snapshot of its own.
+and no function changes what the others see. That cannot be told for certain from the source. So whatever comes out
+of a shared process neither right nor simply still open is recorded again in a process of its own, and that counts.
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from course.judging import Answers
+from solutions.classroom.judge import judge
 from solutions.classroom.needed import TOO_LONG, TOO_STRANGE
-from solutions.classroom.sandbox import Step
+from solutions.classroom.sandbox import Job, Result, Step, sharing
 
 
 def share_snapshots(steps: Sequence[Step]) -> list[Step]:
     """The same steps, with `shares` set at every graded cell for which the next one's snapshot can answer."""
+    if sum(len(step.source) for step in steps) > TOO_LONG:
+        return list(steps)
     cells = [_Cell() if step.exercise else _look_at(step.source) for step in steps]
     everybodys = {name for cell in cells for name in cell.makes | cell.imports}
     if any(cell.reaches_far or cell.changes & everybodys for cell in cells):
@@ -35,12 +40,41 @@ def share_snapshots(steps: Sequence[Step]) -> list[Step]:
     return shared
 
 
+def settled(
+    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
+) -> Result:
+    """The result with everything recorded again, apart, that shared a process and came out neither right nor open."""
+    together = {step.exercise: step.id for step in sharing(job.steps)}
+    if not together:
+        return result
+    marked = judge(chapter, result, job, answers)
+    doubtful = {
+        name: id
+        for name, id in together.items()
+        if not marked[name].verdict.right
+        and not any(outcome.open for outcome in result.recordings.get(name, []))
+    }
+    if not doubtful:
+        return result
+    steps = [step for step in job.steps if not step.exercise or step.exercise in doubtful]
+    again = record(replace(job, steps=[replace(step, shares=False) for step in steps]))
+    kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
+    reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
+    return replace(
+        result,
+        cells=result.cells | {id: again.cells[id] for id in doubtful.values()},
+        recordings=kept | again.recordings,
+        failures=reasons | again.failures,
+        seconds=result.seconds + again.seconds,
+    )
+
+
 @dataclass(frozen=True)
 class _Cell:
     """What a cell's source says.
 
     makes: names that it gives a meaning to. mentions, imports: all names in it, also inside its functions. changes: names
-    of things that it alters, or that a function gives another meaning. reaches_far: it gets at things without naming them.
+    of things that it alters. reaches_far: it gets at things without naming them.
     """
 
     only_defines: bool = False
@@ -60,27 +94,28 @@ _FAR_REACHING = {
     "__builtins__", "__import__", "builtins", "compile", "ctypes", "delattr", "eval", "exec", "gc", "get_ipython",
     "globals", "importlib", "inspect", "locals", "setattr", "sys", "vars",
 }  # fmt: skip
-_PLAIN = {"__init__", "__name__", "__len__", "__getitem__"}
+_PLAIN = {"__init__", "__enter__", "__exit__", "__name__", "__len__", "__getitem__"}
 _SETTINGS = ("set_", "register_", "use_")
-"""How a library's functions begin that change something for everybody: torch.set_default_device, np.seterr is restored."""
+"""How a library's functions begin that change something for everybody: torch.set_default_device."""
 
 
 @lru_cache(maxsize=512)
 def _look_at(source: str) -> _Cell:
-    if len(source) > TOO_LONG:
-        return _Cell(reaches_far=True)
     try:
-        tree = ast.parse(source)
+        return _read(ast.parse(source))
     except (SyntaxError, *TOO_STRANGE):  # broken code runs nothing, but a magic does
         return _Cell(reaches_far=True)
+
+
+def _read(tree: ast.Module) -> _Cell:
     nodes = list(ast.walk(tree))
     now = list(_run_at_once(tree))
     imported = {name for node in nodes for name in _imported(node)}
     mentions = {node.id for node in nodes if isinstance(node, ast.Name)}
     attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
-    stored = [node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript) and not _reads(node)]
-    settings = [node for node in attributes if node.attr.startswith(_SETTINGS)]
-    rebound = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    places = [node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript)]
+    altered = [node for node in places if not _reads(node)]
+    altered += [node for node in attributes if node.attr.startswith(_SETTINGS)]
     makes = {node.id for node in now if isinstance(node, ast.Name) and not _reads(node)}
     makes |= {name for node in now for name in _imported(node)}
     makes |= {
@@ -88,26 +123,32 @@ def _look_at(source: str) -> _Cell:
     }
     return _Cell(
         only_defines="*" not in makes
-        and not any(isinstance(node, _ACTIONS) or node in stored for node in now)
+        and not any(isinstance(node, _ACTIONS) for node in now)
+        and not any(isinstance(node, ast.Attribute | ast.Subscript) and not _reads(node) for node in now)
         and all(isinstance(node, _DEFINITIONS) for node in now if isinstance(node, ast.stmt)),
         reaches_far=bool((mentions | imported) & _FAR_REACHING)
+        or any(isinstance(node, ast.Global) for node in nodes)
         or any(node.attr.startswith("__") and node.attr not in _PLAIN for node in attributes),
         makes=frozenset(makes),
-        mentions=frozenset(mentions | rebound),
+        mentions=frozenset(mentions),
         imports=frozenset(imported),
-        changes=frozenset({_root(node) for node in stored + settings} | rebound),
+        changes=frozenset({_root(node) for node in altered}),
     )
 
 
-def _run_at_once(node: ast.AST) -> Iterator[ast.AST]:
+def _run_at_once(tree: ast.Module) -> Iterator[ast.AST]:
     """What runs when the cell runs: everything but the bodies of functions."""
-    for name, part in ast.iter_fields(node):
-        if name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        for child in part if isinstance(part, list) else [part]:
-            if isinstance(child, ast.AST):
-                yield child
-                yield from _run_at_once(child)
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for name, part in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            children = [
+                child for child in (part if isinstance(part, list) else [part]) if isinstance(child, ast.AST)
+            ]
+            yield from children
+            waiting += children
 
 
 def _reads(node: ast.Name | ast.Attribute | ast.Subscript) -> bool:

@@ -10,6 +10,7 @@ from solutions.classroom.build import student_notebook
 from solutions.classroom.engine import steps_of
 from solutions.classroom.judge import judge
 from solutions.classroom.sandbox import Job, Sandbox
+from solutions.classroom.sharing import settled
 from solutions.classroom.submission import read_submission
 
 
@@ -26,7 +27,8 @@ def validate(path: Path) -> tuple[list[str], bool]:
     questions = {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in answers.items()}
     job = Job(steps=steps, questions=archive.pack(questions), files={})
     with Sandbox() as sandbox:
-        marked = judge(chapter, sandbox.run(job), job, answers, hidden=False)
+        result = settled(sandbox.run(job), job, chapter, answers, sandbox.run)
+        marked = judge(chapter, result, job, answers, hidden=False)
     verdicts = {name: item.verdict for name, item in marked.items()}
     lines = [f"{'✔' if v.right else '✘'} {name}: {v.message}" for name, v in verdicts.items()]
     notes = [f"· {note}" for note in submission.notes]

@@ -1,4 +1,4 @@
-"""Code nested so deeply that reading it ends a parser: brackets, minus signs, calls, and one endless line.
+"""Code nested so deeply that reading it ends a parser: brackets, minus signs, calls, endless lines and branches.
 
 Must happen: the cells fail, or run; whoever reads them goes on; every exercise counts.
 """
@@ -19,6 +19,9 @@ def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:
         "x = " + "-" * 50_000 + "1",
         "x = " + "f(" * 2_000 + ")" * 2_000,
         "x = 1" + " + 1" * 20_000,
+        "x = 1" + " + 1" * 1_500,
+        "x = a" + ".b" * 1_200,
+        "if x: pass\n" + "elif x: pass\n" * 1_200,
     )
     for source in sources:
         notebook.cells.insert(1, nbformat.v4.new_code_cell(source))
