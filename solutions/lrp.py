@@ -461,9 +461,8 @@ class _Propagation(TorchFunctionMode):
         epsilons = [_parts(rule)[1].get("epsilon", STABILIZER) for rule in self.given]
         self.epsilon = min([STABILIZER, *epsilons])  # for sums and averages
         self.owners: dict[int, list[tuple[str, Layer]]] = {}
-        for name, part in model.named_modules():
-            if isinstance(part, Layer):
-                self.owners.setdefault(id(part.weight), []).append((name, part))
+        for name, layer in weighted_layers(model):
+            self.owners.setdefault(id(layer.weight), []).append((name, layer))
         self.dead_units_matter = False
 
     def input_times_gradient(self, x: Tensor, target: Tensor | int | None) -> Tensor:

@@ -80,9 +80,8 @@ def grade_class(
         raise ClassFolderError(
             f"Nobody called '{unknown[0]}' handed anything in, and the gradebook knows no such student."
         )
-    torch.set_num_threads(
-        1
-    )  # judging is many tiny operations; more threads would only wait for the sandbox's
+    # judging is many tiny operations; more threads would only wait for the sandbox's
+    torch.set_num_threads(1)
     with locked(folder), one_engine():
         sandbox = None
         if record is None:
