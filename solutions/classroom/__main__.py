@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         "chapters", nargs="*", metavar="CHAPTER", help="4, sensitivity or 04_sensitivity; all when left out"
     )
     release.add_argument(
-        "--force", action="store_true", help="also over a source notebook that was edited by hand"
+        "--force",
+        action="store_true",
+        help="also over a source notebook that was edited by hand, and when people handed in what it asks no longer",
     )
 
     grade = command("grade", _grade, "grade submissions, several at a time")
@@ -147,14 +149,23 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    from solutions.classroom.folder import open_class
+    from solutions.classroom.folder import ClassFolderError, InUseError, open_class
     from solutions.classroom.release import release
 
     folder = open_class(options.folder)
+    refused = False
     for chapter in _chosen(options.chapters):
-        release(folder, chapter, options.force)
+        try:
+            known = release(folder, chapter, options.force)
+        except InUseError:
+            raise
+        except ClassFolderError as error:  # the other chapters may go out all the same
+            print(error, file=sys.stderr)
+            refused = True
+            continue
         print(f"released {chapter}: {folder.release(chapter)}")
-    return 0
+        print("".join(f"{sentence}\n" for sentence in known), end="")
+    return 2 if refused else 0
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from course.archive import Tree
@@ -17,9 +17,12 @@ from solutions.misconceptions import misconceptions_of, sentence
 PUBLIC_SEEDS = [1, 2]
 
 
-def answer_sheet(chapter: str, seeds: list[int]) -> dict[str, Answers]:
-    """exercise → answers for these seeds."""
-    return {name: answers_for(chapter, exercise, seeds) for name, exercise in exercises_of(chapter).items()}
+def answer_sheet(chapter: str, seeds: list[int] | Mapping[str, list[int]]) -> dict[str, Answers]:
+    """exercise → answers for these seeds: the same for every exercise, or each its own."""
+    return {
+        name: answers_for(chapter, exercise, seeds[name] if isinstance(seeds, Mapping) else seeds)
+        for name, exercise in exercises_of(chapter).items()
+    }
 
 
 def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:

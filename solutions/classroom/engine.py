@@ -12,10 +12,12 @@ from course.exercises import exercises_of
 from course.recording import Outcome
 from course.sheets import sheet_name
 from solutions.classroom.build import DEMO_TAG, grade_id
-from solutions.classroom.folder import ClassFolder, course_version
+from solutions.classroom.folder import ClassFolder
+from solutions.classroom.kept import to_grade_by
 from solutions.classroom.needed import needed_cells
 from solutions.classroom.sandbox import CellResult, Job, Result, Sandbox, Step
 from solutions.classroom.sharing import settled, share_snapshots
+from solutions.classroom.version import course_version, digest_of_version
 
 
 def job_of(folder: ClassFolder, chapter: str, notebook: NotebookNode, device: str = "cpu") -> Job:
@@ -23,22 +25,13 @@ def job_of(folder: ClassFolder, chapter: str, notebook: NotebookNode, device: st
     steps = steps_of(chapter, notebook, folder.released_notebook(chapter))
     sheet = folder.release(chapter) / sheet_name(chapter)
     files = {sheet.name: _bytes(sheet, sheet.stat().st_mtime_ns)} if sheet.exists() else {}
-    return Job(steps=steps, questions=_questions(folder, chapter), files=files, device=device)
+    return Job(steps=steps, questions=to_grade_by(folder, chapter).questions, files=files, device=device)
 
 
 @lru_cache(maxsize=4)
 def _bytes(path: Path, stamp: int) -> bytes:
     """Read once, not once a submission."""
     return path.read_bytes()
-
-
-@lru_cache(maxsize=32)
-def _questions(folder: ClassFolder, chapter: str) -> bytes:
-    """The secret seeds and inputs of all exercises, packed once."""
-    answers = folder.secret_answers(chapter)
-    return archive.pack(
-        {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in answers.items()}
-    )
 
 
 def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> list[Step]:
@@ -57,7 +50,8 @@ def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> lis
 
 def digest_of(job: Job, chapter: str) -> str:
     """Equal digests, equal results: submission, secret inputs, course version and device."""
-    digest = hashlib.sha256(f"{chapter} {course_version(chapter)} {job.device}".encode())
+    version = digest_of_version(course_version(chapter))
+    digest = hashlib.sha256(f"{chapter} {version} {job.device}".encode())
     for step in job.steps:
         digest.update(repr((step.id, step.source, step.exercise)).encode())
     digest.update(job.questions)

@@ -1,30 +1,20 @@
 """A class folder: an nbgrader course directory with this course's configuration and secrets."""
 
-import ast
 import fcntl
-import hashlib
-import importlib.util
-import json
 import os
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-import course
 from course import archive
-from course.exercises import CHAPTERS, exercises_of, topic
+from course.exercises import CHAPTERS, exercises_of
 from course.judging import Answers
-from course.sheets import read_sheet
-from solutions.classroom.answers import answer_sheet, sheet_tree
-from solutions.classroom.reference import home_of
-
-SECRET_SEEDS = 2
+from solutions.classroom.seeds import SeedsError, seeds_of
 
 CONFIG = '''"""nbgrader's configuration of this class: the course's preprocessors, and nothing else."""
 
@@ -36,6 +26,10 @@ configure(get_config(), __file__)  # noqa: F821
 
 class ClassFolderError(Exception):
     """Something is wrong with the class folder. The message says what to do."""
+
+
+class InUseError(ClassFolderError):
+    """Another command works on the class folder."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +67,12 @@ class ClassFolder:
         return _notebook(path, path.stat().st_mtime_ns)
 
     def released_chapters(self) -> list[str]:
+        """The chapters that have a release, and those of the gradebook whose release is gone: nobody is left out silently."""
+        from solutions.classroom.gradebook import released_before
+
         folder = self.root / "release"
-        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        there = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+        return [chapter for chapter in CHAPTERS if chapter in there | released_before(self)]
 
     def students(self) -> list[str]:
         """Everybody who handed anything in, and everybody in the gradebook's list."""
@@ -88,70 +86,24 @@ class ClassFolder:
         )
         return sorted(handed_in | enrolled(self))
 
-    def secret_seeds(self, chapter: str) -> list[int]:
-        """Drawn once per class folder and chapter, and kept: grading again gives the same."""
-        path = self.hidden / "seeds.json"
-        seeds = json.loads(path.read_text()) if path.exists() else {}
-        if chapter not in seeds:
-            seeds[chapter] = [1_000 + secrets.randbelow(2**31 - 1_000) for _ in range(SECRET_SEEDS)]
-            archive.write_bytes(path, json.dumps(seeds, indent=1).encode())
-            path.chmod(0o600)
-        return list(seeds[chapter])
+    def secret_seeds(self, chapter: str) -> dict[str, list[int]]:
+        """exercise → its seeds. Drawn once per class folder, and kept: grading again gives the same."""
+        try:
+            return seeds_of(self.hidden, chapter, exercises_of(chapter))
+        except SeedsError as error:
+            raise ClassFolderError(str(error)) from None
 
     def secret_answers(self, chapter: str) -> dict[str, Answers]:
-        """The answer sheet of the secret seeds; made once per version of the chapter's code."""
-        path = self.hidden / f"{chapter}-{course_version(chapter)}.answers"
-        if not path.exists():
-            archive.write(path, sheet_tree(answer_sheet(chapter, self.secret_seeds(chapter))))
-            path.chmod(0o600)
-        return read_sheet(path)
+        """The answers to the secret cases, as they were made at the release. Raises ClassFolderError if by another course."""
+        from solutions.classroom.kept import to_grade_by
+
+        return to_grade_by(self, chapter).answers
 
 
 @lru_cache(maxsize=32)
 def _notebook(path: Path, stamp: int) -> NotebookNode:
     """Read and validated once, not once a submission."""
     return nbformat.read(path, as_version=4)
-
-
-@cache
-def course_version(chapter: str) -> str:
-    """A digest of everything that a chapter's grading depends on: its modules, and whatever of ours they import."""
-    modules = {home_of()[name] for name in exercises_of(chapter)}
-    modules |= {f"course.exercises.{topic(chapter)}", f"solutions.misconceptions.{topic(chapter)}"}
-    modules |= {"course.judging"}
-    digest = hashlib.sha256(course.__version__.encode())
-    for _, path in sorted(_with_imports(modules).items()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _with_imports(modules: Iterable[str]) -> dict[str, Path]:
-    """These modules and all of this project's that they import, however indirectly: module → file."""
-    found: dict[str, Path] = {}
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        path = None if name in found else _file_of(name)
-        if path is None:
-            continue
-        found[name] = path
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                waiting += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return found
-
-
-def _file_of(name: str) -> Path | None:
-    """The file of one of this project's modules; None for other people's, and for what is no module."""
-    if name.partition(".")[0] not in ("course", "solutions"):
-        return None
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # a function of a module
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
 
 
 def open_class(path: str | Path) -> ClassFolder:
@@ -165,6 +117,10 @@ def open_class(path: str | Path) -> ClassFolder:
         )
     folder = ClassFolder(root)
     _belongs(folder)
+    if (folder.hidden / "ready").exists():  # a release was killed while it was put in place
+        from solutions.classroom.release import finish_interrupted
+
+        finish_interrupted(folder)
     return folder
 
 
@@ -194,19 +150,20 @@ def _belongs(folder: ClassFolder) -> None:
 
 
 @contextmanager
-def locked(folder: ClassFolder) -> Iterator[None]:
-    """One grader at a time on a class folder; a second one is told so."""
+def locked(folder: ClassFolder, doing: str = "graded", wait: bool = False) -> Iterator[None]:
+    """One command at a time changes a class folder; a second one is told what is `doing`, or waits."""
     with open(folder.hidden / "lock", "a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
-            raise ClassFolderError(
-                f"{folder.root.name} is being graded already (process {file.read().strip() or 'unknown'})."
+            process, _, done = file.read().strip().partition(" ")
+            raise InUseError(
+                f"{folder.root.name} is being {done or 'graded'} already (process {process or 'unknown'})."
                 " Wait until it has ended."
             ) from None
         file.seek(0)
         file.truncate()
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {doing}")
         file.flush()
         yield

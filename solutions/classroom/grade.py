@@ -83,6 +83,9 @@ def grade_class(
     # judging is many tiny operations; more threads would only wait for the sandbox's
     torch.set_num_threads(1)
     with locked(folder), one_engine():
+        for chapter in chapters:  # all of them before the first is graded
+            folder.released_notebook(chapter)
+            folder.secret_answers(chapter)
         sandbox = None
         if record is None:
             sandbox = Sandbox(limits or Limits(), isolation=isolation, device=device)

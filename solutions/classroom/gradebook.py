@@ -63,6 +63,14 @@ def assignments(folder: "ClassFolder") -> list[str]:
         return [assignment.name for assignment in book.assignments]
 
 
+def released_before(folder: "ClassFolder") -> set[str]:
+    """The assignments of which the gradebook knows a notebook, so that a release of them was once made."""
+    if not (folder.root / "gradebook.db").exists():
+        return set()
+    with open_gradebook(folder) as book:
+        return {assignment.name for assignment in book.assignments if assignment.notebooks}
+
+
 def score_of(folder: "ClassFolder", student: str, chapter: str) -> tuple[float, float] | None:
     """Points and the most there are, as the gradebook has them; None when there is no submission."""
     with open_gradebook(folder) as book:

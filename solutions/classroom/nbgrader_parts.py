@@ -14,13 +14,15 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from course import archive
 from course.exercises import exercises_of
 from solutions.classroom.build import ANSWER, STUB, grade_id
 from solutions.classroom.engine import job_of, run
-from solutions.classroom.folder import ClassFolder
+from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
 from solutions.classroom.sandbox import Result, Sandbox
 from solutions.classroom.submission import Submission, read_submission
@@ -34,6 +36,10 @@ def configure(config: Any, config_file: str) -> None:
     """Everything that a class folder's nbgrader needs to know."""
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy 2 warns in every call of nbgrader's own
     root = Path(config_file).resolve().parent
+    if (root / ".course" / "ready").exists():  # a release was killed while it was put in place
+        from solutions.classroom.release import finish_interrupted
+
+        finish_interrupted(ClassFolder(root))
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.course_id = (
         "".join(c if c.isalnum() or c in "-_" else "_" for c in root.name) or "course"
@@ -54,6 +60,11 @@ def configure(config: Any, config_file: str) -> None:
 class SubmissionExporter(NotebookExporter):
     """Reads what a student handed in with `read_submission`, so that no file whatever ends nbgrader's run."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if isinstance(self.parent, Autograde):  # nbgrader makes its exporter before it touches anything
+            _refuse_another_course(self.parent)
+
     def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:
         ours = Path(filename).resolve().is_relative_to(Path(INTAKE).resolve())
         if ours or not getattr(self.parent, "_sanitizing", False):
@@ -62,6 +73,17 @@ class SubmissionExporter(NotebookExporter):
         release = ClassFolder(Path.cwd()).released_notebook(chapter)
         notebook = annotated(read_submission(Path(filename), release))
         return self.from_notebook_node(notebook, resources=resources, **options)
+
+
+def _refuse_another_course(autograde: Autograde) -> None:
+    """Ends nbgrader's run with one sentence where the chapter was released with another course than is installed."""
+    folder = ClassFolder(Path(autograde.coursedir.root))
+    try:
+        folder.released_notebook(autograde.coursedir.assignment_id)
+        folder.secret_answers(autograde.coursedir.assignment_id)
+    except ClassFolderError as error:
+        autograde.log.error(str(error))
+        raise NbGraderException(str(error)) from None
 
 
 def annotated(submission: Submission) -> NotebookNode:
