@@ -9,6 +9,7 @@ from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grade import grade_class
 from solutions.classroom.release import release
 from solutions.classroom.report import verdicts_of
+from solutions.classroom.seeds import write_private
 from solutions.classroom.simulate import hand_in, simulated_class
 
 distributed = pytest.importorskip("dask.distributed")
@@ -16,8 +17,11 @@ CHAPTER = "10_attention"
 NAMES = ("right-everything", "untouched", "half-finished", "crash-inside", "right-differently")
 
 
-def _folder(place: Path) -> ClassFolder:
+def _folder(place: Path, like: ClassFolder | None = None) -> ClassFolder:
+    """A class with these students; with the hidden cases of another where there is one."""
     folder = new_class(place)
+    if like is not None:
+        write_private(folder.hidden / "secret", (like.hidden / "secret").read_bytes())
     release(folder, CHAPTER)
     hand_in(folder, [student for student in simulated_class(folder, [CHAPTER]) if student.name in NAMES])
     return folder
@@ -33,8 +37,7 @@ def _scores(folder: ClassFolder) -> dict[str, dict[str, float]]:
 def test_a_cluster_that_loses_a_worker_gives_the_same_scores(tmp_path: Path) -> None:
     alone = _folder(tmp_path / "alone")
     assert len(list(grade_class(alone, [CHAPTER], jobs=2))) == len(NAMES)
-    shared = _folder(tmp_path / "shared")
-    (shared.hidden / "seeds.json").write_bytes((alone.hidden / "seeds.json").read_bytes())
+    shared = _folder(tmp_path / "shared", like=alone)
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,

@@ -24,6 +24,10 @@ configure(get_config(), __file__)  # noqa: F821
 '''
 
 
+MAKING, READY = "releasing", "ready"
+"""Where a release is made, inside `.course`, and what it is called when nothing is missing but to take the old one's place."""
+
+
 class ClassFolderError(Exception):
     """Something is wrong with the class folder. The message says what to do."""
 
@@ -117,10 +121,7 @@ def open_class(path: str | Path) -> ClassFolder:
         )
     folder = ClassFolder(root)
     _belongs(folder)
-    if (folder.hidden / "ready").exists():  # a release was killed while it was put in place
-        from solutions.classroom.release import finish_interrupted
-
-        finish_interrupted(folder)
+    finish_what_was_killed(folder)
     return folder
 
 
@@ -135,6 +136,14 @@ def new_class(path: str | Path) -> ClassFolder:
     (root / ".course").chmod(0o700)
     archive.write_bytes(root / "nbgrader_config.py", CONFIG.encode())
     return ClassFolder(root)
+
+
+def finish_what_was_killed(folder: ClassFolder) -> None:
+    """Let a release that was killed while it took the old one's place do so now."""
+    if any((folder.hidden / name).exists() for name in (MAKING, READY)):
+        from solutions.classroom.release import finish
+
+        finish(folder)
 
 
 def _belongs(folder: ClassFolder) -> None:

@@ -16,6 +16,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import SaveCells
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
@@ -61,7 +62,8 @@ def save_cells(folder: ClassFolder, chapter: str, cells: Path) -> None:
     notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(cells.glob("*.ipynb"))}
     try:
         with open_gradebook(folder) as book:
-            assignment = book.update_or_create_assignment(chapter)
+            with _at_once(book.db):
+                assignment = book.update_or_create_assignment(chapter)
             for gone in {notebook.name for notebook in assignment.notebooks} - set(notebooks):
                 with _at_once(book.db):
                     book.remove_notebook(gone, chapter)
@@ -85,6 +87,7 @@ def _at_once(session: Any) -> Iterator[None]:
     """One transaction for what nbgrader would commit row by row; none of it when anything fails."""
     commit, session.commit = session.commit, session.flush
     try:
+        session.execute(text("update assignment set name = name where 0"))  # fails at once where it is locked
         yield
     except BaseException:
         session.rollback()
@@ -106,6 +109,6 @@ def _listening() -> tuple[logging.Logger, list[str]]:
 
 def _reason(said: list[str]) -> str:
     """The last line of the traceback that nbgrader logged, or its last word."""
-    traces = [text for text in said if text.startswith("Traceback")]
+    traces = [one for one in said if one.startswith("Traceback")]
     lines = (traces or said or [""])[-1].strip().splitlines()
     return lines[-1] if lines else ""

@@ -22,7 +22,7 @@ from course import archive
 from course.exercises import exercises_of
 from solutions.classroom.build import ANSWER, STUB, grade_id
 from solutions.classroom.engine import job_of, run
-from solutions.classroom.folder import ClassFolder, ClassFolderError
+from solutions.classroom.folder import ClassFolder, ClassFolderError, finish_what_was_killed
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
 from solutions.classroom.sandbox import Result, Sandbox
 from solutions.classroom.submission import Submission, read_submission
@@ -36,10 +36,7 @@ def configure(config: Any, config_file: str) -> None:
     """Everything that a class folder's nbgrader needs to know."""
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy 2 warns in every call of nbgrader's own
     root = Path(config_file).resolve().parent
-    if (root / ".course" / "ready").exists():  # a release was killed while it was put in place
-        from solutions.classroom.release import finish_interrupted
-
-        finish_interrupted(ClassFolder(root))
+    finish_what_was_killed(ClassFolder(root))
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.course_id = (
         "".join(c if c.isalnum() or c in "-_" else "_" for c in root.name) or "course"

@@ -14,13 +14,20 @@ from course import archive
 from course.sheets import sheet_name
 from solutions.classroom.build import build_assignment, notebook_bytes, source_notebook
 from solutions.classroom.changes import Change, change_of, refuse_what_loses_marks
-from solutions.classroom.folder import ClassFolder, ClassFolderError, InUseError, locked, new_class
+from solutions.classroom.folder import (
+    MAKING,
+    READY,
+    ClassFolder,
+    ClassFolderError,
+    InUseError,
+    locked,
+    new_class,
+)
 from solutions.classroom.generate import generate_files, save_cells
 from solutions.classroom.gradebook import released_before
 from solutions.classroom.kept import is_current, kept_path, make_answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-READY = "ready"
 _CHECKPOINTS = shutil.ignore_patterns(".ipynb_checkpoints")
 
 
@@ -74,15 +81,16 @@ def release(folder: ClassFolder, chapter: str, force: bool = False, wait: bool =
         return known
 
 
-def finish_interrupted(folder: ClassFolder) -> None:
-    """Put in place what a release that was killed had made, unless another command is at it."""
+def finish(folder: ClassFolder) -> None:
+    """Put in place what a release that was killed had made, and clear what it had not; unless another command is at it."""
     with suppress(InUseError), locked(folder, "released"):
         _put_in_place(folder)
+        shutil.rmtree(folder.hidden / MAKING, ignore_errors=True)
 
 
 def _make(folder: ClassFolder, chapter: str, notebook: bytes) -> None:
     """Source, release, the gradebook's cells and the secret answers in `.course`; complete when it is called READY."""
-    place = folder.hidden / "releasing"
+    place = folder.hidden / MAKING
     shutil.rmtree(place, ignore_errors=True)
     try:
         source = place / "source" / chapter
@@ -118,7 +126,7 @@ def _put_in_place(folder: ClassFolder) -> None:
     known = _built(folder) | {chapter: facts["notebook"]}
     built = {name: {"notebook": digest} for name, digest in known.items()}
     archive.write_bytes(folder.hidden / "built.json", json.dumps(built, indent=1).encode())
-    done = folder.hidden / "releasing"
+    done = folder.hidden / MAKING
     shutil.rmtree(done, ignore_errors=True)
     ready.rename(done)
     shutil.rmtree(done, ignore_errors=True)
