@@ -16,7 +16,7 @@ from solutions.classroom.answers import answer_sheet, sheet_tree
 from solutions.classroom.build import grade_id
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.seeds import keep_private
-from solutions.classroom.version import course_name, course_version, differences
+from solutions.classroom.version import course_digests, course_name, differences
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def kept_path(folder: ClassFolder, chapter: str) -> Path:
 def make_answers(folder: ClassFolder, chapter: str, path: Path) -> None:
     """Write what the installed course answers to the class's secret cases."""
     sheet = answer_sheet(chapter, folder.secret_seeds(chapter))
-    made_by = {"version": course_version(chapter), "course": course_name()}
+    made_by = {"version": course_digests(chapter), "course": course_name()}
     path.parent.mkdir(parents=True, exist_ok=True)
     archive.write(path, sheet_tree(sheet) | made_by)
     keep_private(path)
@@ -70,7 +70,7 @@ def _read(path: Path, stamp: int) -> Kept | None:
 def is_current(folder: ClassFolder, chapter: str) -> bool:
     """Whether the chapter was released with the course that is installed, as far as grading depends on it."""
     found = kept(folder, chapter)
-    return found is not None and found.version == course_version(chapter)
+    return found is not None and found.version == course_digests(chapter)
 
 
 def to_grade_by(folder: ClassFolder, chapter: str) -> Kept:
@@ -94,7 +94,7 @@ def to_grade_by(folder: ClassFolder, chapter: str) -> Kept:
             f"{kept_path(folder, chapter)} cannot be read by this version of the course."
             f" {again} makes it again, from the same secret seeds."
         )
-    if changes := differences(found.version, course_version(chapter)):
+    if changes := differences(found.version, course_digests(chapter)):
         raise ClassFolderError(
             f"{chapter} was released with another version of the course ({found.course}; since then {_listed(changes)})."
             f" Grade it with that version, or adopt this one: {again}; the next `classroom grade` then gives all"

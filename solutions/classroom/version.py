@@ -35,15 +35,16 @@ Place = tuple[str, str]
 
 
 @cache
-def course_version(chapter: str) -> dict[str, str]:
+def course_digests(chapter: str) -> dict[str, str]:
     """What a chapter's grading depends on → its digest: each exercise, and the judging that all of them share."""
     shared = [(f.__module__, f.__name__) for f in (compare, record, frozen_inputs, judge)]
     return {JUDGING: _digest(_sources(shared))} | {name: _of(chapter, name) for name in exercises_of(chapter)}
 
 
-def digest_of_version(version: dict[str, str]) -> str:
+@cache
+def course_version(chapter: str) -> str:
     """One digest for all of it."""
-    return hashlib.sha256(repr(sorted(version.items())).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr(sorted(course_digests(chapter).items())).encode()).hexdigest()[:12]
 
 
 def differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
