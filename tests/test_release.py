@@ -148,6 +148,36 @@ def test_a_chapter_that_lost_an_exercise_is_refused_once_there_are_marks(
     assert _files(folder) == before
 
 
+def test_nbgrader_s_own_generate_assignment_asks_before_it_removes_the_old_release(
+    folder: ClassFolder,
+) -> None:
+    _book(folder, "ada")
+    path = folder.source(CHAPTER) / f"{CHAPTER}.ipynb"
+    path.write_bytes(build.notebook_bytes(_without("soft_lookup")))
+    before = _files(folder)
+    with pytest.raises(ClassFolderError, match="soft_lookup is gone") as refused:
+        nbgrader(folder, "generate_assignment", CHAPTER, "--force")
+    assert "Traceback" not in str(refused.value)
+    assert _files(folder) == before
+
+
+def test_a_release_that_was_killed_and_is_refused_by_now_holds_nobody_up(
+    folder: ClassFolder, chapter_is: Callable[[NotebookNode], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _files(folder)
+    chapter_is(_without("soft_lookup"))
+    with monkeypatch.context() as patched:
+        patched.setattr(release, "save_cells", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            release.release(folder, CHAPTER)
+    with open_gradebook(folder) as book:
+        book.update_or_create_student("ada")
+        book.update_or_create_submission(CHAPTER, "ada")
+    with pytest.raises(ClassFolderError, match="The old release is as it was"):
+        open_class(folder.root)
+    assert _files(open_class(folder.root)) == before
+
+
 def test_what_was_handed_in_but_not_graded_counts_too(
     folder: ClassFolder, chapter_is: Callable[[NotebookNode], None]
 ) -> None:

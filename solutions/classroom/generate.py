@@ -29,6 +29,10 @@ from solutions.classroom.gradebook import open_gradebook, url
 IN_USE = "The gradebook is in use by another program, formgrader perhaps. Close it and start again: the old release is as it was."
 
 
+class RefusedError(ClassFolderError):
+    """nbgrader cannot change the gradebook to what a release asks; nothing was changed."""
+
+
 def generate_files(folder: ClassFolder, chapter: str, place: Path) -> None:
     """nbgrader's release of `place`/source/CHAPTER in `place`/release/CHAPTER; what the gradebook is to know in `place`/cells."""
     config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
@@ -73,7 +77,7 @@ def save_cells(folder: ClassFolder, chapter: str, cells: Path) -> None:
     except OperationalError as error:
         raise ClassFolderError(IN_USE if "locked" in str(error) else f"The gradebook: {error.orig}") from None
     except RuntimeError as error:  # how SaveCells refuses
-        raise ClassFolderError(f"nbgrader: {error}. The old release is as it was.") from None
+        raise RefusedError(f"nbgrader: {error}. The old release is as it was.") from None
 
 
 class _SaveCellsAtOnce(SaveCells):  # type: ignore[misc]

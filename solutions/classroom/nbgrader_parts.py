@@ -6,6 +6,8 @@ A class folder's `nbgrader_config.py` calls `configure`; everything else of nbgr
 import atexit
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -14,13 +16,14 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, BaseConverter, GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from course import archive
-from course.exercises import exercises_of
+from course.exercises import CHAPTERS, exercises_of
 from solutions.classroom.build import ANSWER, STUB, grade_id
+from solutions.classroom.changes import change_of, refuse_what_loses_marks
 from solutions.classroom.engine import job_of, run
 from solutions.classroom.folder import ClassFolder, ClassFolderError, finish_what_was_killed
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
@@ -50,6 +53,7 @@ def configure(config: Any, config_file: str) -> None:
         f"{HERE}.SaveAtOnce",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]
+    config.GenerateAssignment.exporter_class = f"{HERE}.ReleaseExporter"
     config.ExportApp.plugin_class = "solutions.classroom.export.GradesWithState"
     config.HTMLExporter.sanitize_html = True
 
@@ -72,14 +76,39 @@ class SubmissionExporter(NotebookExporter):
         return self.from_notebook_node(notebook, resources=resources, **options)
 
 
+class ReleaseExporter(NotebookExporter):
+    """nbgrader's own, but it asks the gradebook before nbgrader removes the old release, and not afterwards."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if isinstance(self.parent, GenerateAssignment) and not self.parent.no_database:
+            _refuse_what_loses_marks(self.parent)
+
+
 def _refuse_another_course(autograde: Autograde) -> None:
     """Ends nbgrader's run with one sentence where the chapter was released with another course than is installed."""
     folder = ClassFolder(Path(autograde.coursedir.root))
-    try:
+    with _in_one_sentence(autograde):
         folder.released_notebook(autograde.coursedir.assignment_id)
         folder.secret_answers(autograde.coursedir.assignment_id)
+
+
+def _refuse_what_loses_marks(generate: GenerateAssignment) -> None:
+    """Ends nbgrader's run with one sentence where the gradebook cannot take what the source notebook asks."""
+    folder, chapter = ClassFolder(Path(generate.coursedir.root)), generate.coursedir.assignment_id
+    path = folder.source(chapter) / f"{chapter}.ipynb"
+    if chapter in CHAPTERS and path.exists():
+        with _in_one_sentence(generate):
+            change = change_of(folder, chapter, nbformat.read(path, as_version=4))
+            refuse_what_loses_marks(folder, change, force=True)
+
+
+@contextmanager
+def _in_one_sentence(converter: BaseConverter) -> Iterator[None]:
+    try:
+        yield
     except ClassFolderError as error:
-        autograde.log.error(str(error))
+        converter.log.error(str(error))
         raise NbGraderException(str(error)) from None
 
 

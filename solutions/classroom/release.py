@@ -23,7 +23,7 @@ from solutions.classroom.folder import (
     locked,
     new_class,
 )
-from solutions.classroom.generate import generate_files, save_cells
+from solutions.classroom.generate import RefusedError, generate_files, save_cells
 from solutions.classroom.gradebook import released_before
 from solutions.classroom.kept import is_current, kept_path, make_answers
 
@@ -75,7 +75,7 @@ def release(folder: ClassFolder, chapter: str, force: bool = False, wait: bool =
         _make(folder, chapter, data)
         try:
             _put_in_place(folder)
-        except ClassFolderError:  # the gradebook would not have it
+        except ClassFolderError:  # the gradebook is in use
             shutil.rmtree(folder.hidden / READY, ignore_errors=True)
             raise
         return known
@@ -117,7 +117,11 @@ def _put_in_place(folder: ClassFolder) -> None:
         return
     facts = json.loads((ready / "facts.json").read_text("utf-8"))
     chapter = facts["chapter"]
-    save_cells(folder, chapter, ready / "cells")
+    try:
+        save_cells(folder, chapter, ready / "cells")
+    except RefusedError:  # somebody was graded since it was made
+        shutil.rmtree(ready)
+        raise
     _swap(ready / "release" / chapter, folder.release(chapter), ready / "old-release")
     _swap(ready / "source" / chapter, folder.source(chapter), ready / "old-source")
     if (ready / "answers").exists():

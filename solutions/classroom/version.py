@@ -57,9 +57,11 @@ def differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
 @cache
 def course_name() -> str:
     """The installed course as a person would look for it: its version, and its commit where there is one."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    root = Path(__file__).resolve().parents[2]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
     try:
+        if not (root / ".git").exists():  # installed somewhere inside of somebody else's repository
+            return course.__version__
         commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return course.__version__
