@@ -16,14 +16,16 @@ from nbformat import NotebookNode
 
 from course import archive
 from course.exercises import exercises_of
-from solutions.classroom import build, generate, kept, release
+from solutions.classroom import build, generate, kept, prove, release
 from solutions.classroom.__main__ import main
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked, new_class, open_class
 from solutions.classroom.gradebook import open_gradebook, released_before
 from solutions.classroom.kept import kept_path, to_grade_by
+from solutions.classroom.reference import home_of, load
 from solutions.classroom.release import environment, nbgrader
-from solutions.classroom.seeds import seed_of
+from solutions.classroom.seeds import class_secret, seed_of, seeds_of
 from solutions.classroom.version import course_digests
+from solutions.misconceptions import misconceptions_of
 
 CHAPTER = "10_attention"
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -583,6 +585,29 @@ def test_a_seed_is_a_keyed_hash_of_what_it_is_for() -> None:
         seed_of(secret, CHAPTER, "soft_attention", 1),
     ]
     assert len({*others, seed_of(secret, CHAPTER, "soft_attention", 0)}) == 5
+
+
+def test_a_seed_that_does_not_prove_itself_is_passed_over_and_what_was_drawn_stays(tmp_path: Path) -> None:
+    secret = class_secret(tmp_path)
+    bad = {seed_of(secret, CHAPTER, "soft_attention", number) for number in (0, 2)}
+    drawn = seeds_of(tmp_path, CHAPTER, ["soft_attention"], lambda name, seed: seed not in bad)
+    assert drawn == {"soft_attention": [seed_of(secret, CHAPTER, "soft_attention", n) for n in (1, 3)]}
+    assert seeds_of(tmp_path, CHAPTER, ["soft_attention"], lambda name, seed: False) == drawn
+    hopeless = seeds_of(tmp_path, CHAPTER, ["soft_lookup"], lambda name, seed: False)["soft_lookup"]
+    assert hopeless == [seed_of(secret, CHAPTER, "soft_lookup", n) for n in (0, 1)]
+
+
+def test_a_seed_on_which_a_misconception_looks_right_does_not_prove_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert prove.proves_itself(CHAPTER, "soft_attention", 4711)
+    right = load(home_of()["soft_attention"], "soft_attention")
+    monkeypatch.setattr(prove, "misconceptions_of", lambda chapter: {"soft_attention": [right]})
+    assert not prove.proves_itself(CHAPTER, "soft_attention", 4711)
+    monkeypatch.undo()
+    wrong = misconceptions_of(CHAPTER)["soft_attention"][:1]
+    monkeypatch.setattr(prove, "alternatives_of", lambda chapter: {"soft_attention": wrong})
+    assert not prove.proves_itself(CHAPTER, "soft_attention", 4711)
 
 
 def test_only_the_owner_reads_the_secrets(folder: ClassFolder) -> None:

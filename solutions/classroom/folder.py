@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import nbformat
@@ -92,8 +92,10 @@ class ClassFolder:
 
     def secret_seeds(self, chapter: str) -> dict[str, list[int]]:
         """exercise → its seeds. Drawn once per class folder, and kept: grading again gives the same."""
+        from solutions.classroom.prove import proves_itself
+
         try:
-            return seeds_of(self.hidden, chapter, exercises_of(chapter))
+            return seeds_of(self.hidden, chapter, exercises_of(chapter), partial(proves_itself, chapter))
         except SeedsError as error:
             raise ClassFolderError(str(error)) from None
 

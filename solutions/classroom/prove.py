@@ -2,20 +2,22 @@
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from course.exercise import Exercise
 from course.exercises import exercises_of
 from course.judging import Answers, compare, distance
-from course.recording import fresh_cases, record, record_case
+from course.recording import fresh_cases, frozen_inputs, record, record_case
 from solutions.classroom.answers import PUBLIC_SEEDS, answers_for
 from solutions.classroom.reference import home_of, load
 from solutions.misconceptions import alternatives_of, misconceptions_of, sentence
 
 LONGEST_CASE = 0.2
 FEWEST_MISCONCEPTIONS = 2
+CLEARLY_APART, CLEARLY_NEAR, NEAR_BY_CHANCE = 10.0, 0.1, 0.5
+"""In tolerances: how far a misconception has to be from the reference, and how near a right solution."""
 
 
 @dataclass
@@ -100,6 +102,33 @@ def _judge_all(exercise: Exercise, answers: Answers, chapter: str, proof: Proof)
             proof.complaints.append(f"{function.__name__} is right but told: {verdict.message}")
 
 
+def proves_itself(chapter: str, name: str, seed: int) -> bool:
+    """Whether this seed's cases can judge: every misconception clearly rejected, every alternative clearly accepted."""
+    exercise = exercises_of(chapter)[name]
+    inputs = [frozen_inputs(exercise, seed)]
+    cases = fresh_cases(exercise, seed, inputs[0])
+    expected = record(load(home_of()[name], name), exercise, [seed], inputs)
+
+    def worst(function: Callable[..., Any]) -> float:
+        got = record(function, exercise, [seed], inputs)
+        if len(got) != len(expected):
+            return float("inf")
+        return max(
+            distance(exercise, mine, theirs, case, one_sided=True)
+            for mine, theirs, case in zip(got, expected, cases, strict=True)
+        )
+
+    apart = all(worst(wrong) >= CLEARLY_APART for wrong in misconceptions_of(chapter).get(name, []))
+    near = CLEARLY_NEAR if _compares_equal(exercise) else NEAR_BY_CHANCE
+    return apart and all(worst(right) <= near for right in alternatives_of(chapter).get(name, []))
+
+
+def _compares_equal(exercise: Exercise) -> bool:
+    """Whether all its rules are `equal`; the others judge what is random, or better than the reference."""
+    rules = exercise.compare.values() if isinstance(exercise.compare, Mapping) else [exercise.compare]
+    return all(rule.__qualname__.startswith("equal.") for rule in rules)
+
+
 def _check_cases(exercise: Exercise, reference: Callable[..., Any], proof: Proof) -> None:
     parameters = list(inspect.signature(reference).parameters)
     for seed in PUBLIC_SEEDS:
@@ -138,6 +167,6 @@ def _not_separated(exercise: Exercise, answers: Answers) -> list[str]:
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
             pairs = zip(outcomes[first], outcomes[second], cases, strict=False)
-            if max((distance(exercise, b, a, case) for a, b, case in pairs), default=0.0) < 10:
+            if max((distance(exercise, b, a, case) for a, b, case in pairs), default=0.0) < CLEARLY_APART:
                 found.append(f"{first} and {second} look alike on every public case")
     return found

@@ -9,13 +9,17 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 from course import archive
 
 SEEDS = 2
 """Secret seeds per exercise."""
+
+TRIES = 12
+"""Seeds that are looked at before one is taken that does not prove itself."""
 
 SMALLEST, END = 1_000, 2**31
 """Seeds lie in this range: the public ones do not, and every random number generator takes them."""
@@ -25,21 +29,34 @@ class SeedsError(Exception):
     """The class's secret is missing or damaged. The message says what to do."""
 
 
-def seeds_of(hidden: Path, chapter: str, exercises: Iterable[str]) -> dict[str, list[int]]:
-    """exercise → its secret seeds in the class whose secrets lie in `hidden`; drawn now where there are none yet."""
+def seeds_of(
+    hidden: Path, chapter: str, exercises: Iterable[str], proves_itself: Callable[[str, int], bool]
+) -> dict[str, list[int]]:
+    """exercise → its secret seeds in the class whose secrets lie in `hidden`; drawn now where there are none yet.
+
+    proves_itself: whether an exercise's cases from a seed can tell right from wrong; seeds that cannot are passed over.
+    """
     path = hidden / "seeds.json"
     known = _read(path)
     kept = known.get(chapter, {})
     if isinstance(kept, list):
         return {name: list(kept) for name in exercises}
     names = list(exercises)
-    new = {name: list(range(SEEDS)) for name in names if name not in kept}
     secret = class_secret(hidden, make=not any(isinstance(one, dict) and one for one in known.values()))
+    new = {name: _drawn(secret, chapter, name, proves_itself) for name in names if name not in kept}
     if new:
         known[chapter] = kept | new
         write_private(path, json.dumps(known, indent=1).encode())
     counters = kept | new
     return {name: [seed_of(secret, chapter, name, number) for number in counters[name]] for name in names}
+
+
+def _drawn(secret: bytes, chapter: str, name: str, proves_itself: Callable[[str, int], bool]) -> list[int]:
+    """The first numbers whose seeds prove themselves; where there are too few, the first of the others."""
+    proved = (n for n in range(TRIES) if proves_itself(name, seed_of(secret, chapter, name, n)))
+    good = list(islice(proved, SEEDS))
+    others = [number for number in range(TRIES) if number not in good]
+    return sorted([*good, *others[: SEEDS - len(good)]])
 
 
 def seed_of(secret: bytes, chapter: str, exercise: str, counter: int) -> int:
