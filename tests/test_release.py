@@ -615,6 +615,12 @@ def test_only_the_owner_reads_the_secrets(folder: ClassFolder) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
+def test_in_a_folder_of_a_group_the_group_reads_them_and_nobody_else(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2770)
+    class_secret(tmp_path)
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o660
+
+
 def test_a_lost_secret_is_not_replaced_by_another(folder: ClassFolder) -> None:
     (folder.hidden / "secret").unlink()
     with pytest.raises(ClassFolderError, match="put it back from your backup"):
