@@ -187,8 +187,11 @@ def _is_made(folder: ClassFolder, chapter: str, data: bytes) -> bool:
 def _built(folder: ClassFolder) -> dict[str, str]:
     """chapter → the digest of the source notebook as it was built."""
     path = folder.hidden / "built.json"
-    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return {name: was["notebook"] for name, was in known.items() if isinstance(was, dict)}
+    try:
+        known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return {name: was["notebook"] for name, was in known.items()}
+    except (ValueError, AttributeError, KeyError, TypeError):  # damaged: then nobody can say who edited what
+        return {}
 
 
 def _digest(data: bytes) -> str:
