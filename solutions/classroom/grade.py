@@ -90,6 +90,8 @@ def grade_class(
     everybody = folder.students()
     unknown = sorted(set(students or []) - set(everybody))
     if unknown:
+        if sentence := folder.unmatched().get(unknown[0]):
+            raise ClassFolderError(sentence)
         raise ClassFolderError(
             f"Nobody called '{unknown[0]}' handed anything in, and the gradebook knows no such student."
         )

@@ -18,6 +18,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from course import archive
 from course.exercises import exercises_of
+from solutions.classroom.access import follow, is_shared
 from solutions.classroom.build import ANSWER, STUB, grade_id
 from solutions.classroom.engine import job_of, run
 from solutions.classroom.exchange import careful_timestamps, carry_over, read_stamp
@@ -36,6 +37,8 @@ def configure(config: Any, config_file: str) -> None:
     """Everything that a class folder's nbgrader needs to know."""
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy 2 warns in every call of nbgrader's own
     root = Path(config_file).resolve().parent
+    config.CourseDirectory.groupshared = is_shared(root)
+    follow(root)
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.course_id = (
         "".join(c if c.isalnum() or c in "-_" else "_" for c in root.name) or "course"
