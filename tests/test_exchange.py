@@ -8,7 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from solutions.classroom.__main__ import main
 from solutions.classroom.build import ANSWER, notebook_bytes
 from solutions.classroom.exchange import SECRET, STAMP, read_stamp
 from solutions.classroom.folder import ClassFolder, new_class
+from solutions.classroom.grade import grade_class
 from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.release import release
 from solutions.classroom.report import rows, verdicts_of
+from solutions.classroom.sandbox import Sandbox
 from solutions.classroom.simulate import full_marks, solved
 
 CHAPTER = "10_attention"
@@ -100,9 +102,15 @@ class School:
     teacher: Person
     ada: Person
     ben: Person
+    sandbox: Sandbox
 
     def nbgrader(self, *arguments: str) -> str:
         return self.teacher.nbgrader(*arguments, where=self.folder.root)
+
+    def grade(self, *students: str, again: bool = False) -> None:
+        """What `classroom grade` does, in a sandbox that is warm already."""
+        who, sandbox = list(students) or None, self.sandbox
+        assert list(grade_class(self.folder, [CHAPTER], who, again=again, record=sandbox.run))
 
     def pages(self) -> list[Path]:
         return sorted((self.exchange / self.folder.root.name / "feedback").glob("*.html"))
@@ -120,13 +128,15 @@ def collected() -> Iterator[School]:
     """A class of three: one handed in everything solved, one a file that cannot be read, one nothing."""
     place = Path(tempfile.mkdtemp(prefix="school-"))
     place.chmod(0o755)
+    sandbox = Sandbox()
     try:
-        yield _collected(place)
+        yield _collected(place, sandbox)
     finally:
+        sandbox.close()
         shutil.rmtree(place)
 
 
-def _collected(place: Path) -> School:
+def _collected(place: Path, sandbox: Sandbox) -> School:
     exchange = place / "exchange"
     ada, ben = _students(place)
     teacher = Person("teacher", _home(place, "teacher", 0))
@@ -138,7 +148,7 @@ def _collected(place: Path) -> School:
     release(folder, CHAPTER)
     with open_gradebook(folder) as book:
         book.add_student(ABSENT)
-    school = School(folder, exchange, teacher, ada, ben)
+    school = School(folder, exchange, teacher, ada, ben, sandbox)
     school.nbgrader("release_assignment", CHAPTER)
     for person in (ada, ben):
         person.nbgrader("fetch_assignment", CHAPTER)
@@ -200,7 +210,7 @@ def copy(graded: School) -> Iterator[School]:
     shutil.copytree(graded.folder.root, place / "class")
     for page in graded.pages():
         page.unlink()
-    yield School(ClassFolder(place / "class"), graded.exchange, graded.teacher, graded.ada, graded.ben)
+    yield replace(graded, folder=ClassFolder(place / "class"))
     shutil.rmtree(place)
 
 
@@ -259,7 +269,7 @@ def test_what_an_older_version_made_of_the_absent_is_cleared(copy: School) -> No
     (verdicts / f"{ABSENT}.json").write_text(json.dumps(old))
     with open_gradebook(copy.folder) as book:
         book.add_submission(CHAPTER, ABSENT)
-    assert main(["grade", str(copy.folder.root)]) == 0
+    copy.grade()
     test_whoever_hands_in_nothing_has_no_submission(copy)
     _feedback(copy)
     assert len(copy.pages()) == 2
@@ -271,7 +281,7 @@ def test_what_a_person_entered_for_the_absent_stays(copy: School) -> None:
         for grade in book.find_submission_notebook(CHAPTER, CHAPTER, ABSENT).grades:
             grade.manual_score, grade.needs_manual_grade = 1, False
         book.db.commit()
-    assert main(["grade", str(copy.folder.root)]) == 0
+    copy.grade()
     with open_gradebook(copy.folder) as book:
         assert book.find_submission(CHAPTER, ABSENT).score > 0
 
@@ -285,11 +295,11 @@ def test_a_resubmission_a_late_policy_and_an_extension(copy: School) -> None:
     _hand_in(copy.ada, untouched)
     _hand_in(copy.ada, _solved(copy.folder, "Because it asks for a bank, once more."))
     copy.nbgrader("collect", CHAPTER, "--update")
-    assert main(["grade", str(copy.folder.root)]) == 0
+    copy.grade()
     assert _points(copy, copy.ada) == (full_marks(CHAPTER), full_marks(CHAPTER))
     with open_gradebook(copy.folder) as book:
         book.grant_extension(CHAPTER, copy.ada.name, days=2)
-    assert main(["grade", str(copy.folder.root)]) == 0
+    copy.grade()
     assert _points(copy, copy.ada) == (full_marks(CHAPTER), 0)
     _feedback(copy)
     pages = copy.fetched(copy.ada)
@@ -304,23 +314,43 @@ def _points(school: School, person: Person) -> tuple[float, float]:
         return submission.score, submission.late_submission_penalty or 0
 
 
-@pytest.mark.parametrize("secret", [None, b"", b"\xff\xfe", b"x" * 10_000, "link", "folder"])
-def test_a_secret_that_cannot_be_read_stops_nobody_else_s_feedback(
-    copy: School, secret: bytes | str | None
-) -> None:
-    path = copy.folder.submitted(copy.ben.name, CHAPTER) / SECRET
-    path.unlink()
-    if secret == "link":
-        path.symlink_to(copy.folder.submitted(copy.ada.name, CHAPTER) / SECRET)
-    elif secret == "folder":
-        path.mkdir()
-    elif isinstance(secret, bytes):
-        path.write_bytes(secret)
-    assert main(["grade", str(copy.folder.root), "--student", copy.ben.name]) == 0
+BAD_SECRETS: dict[str, bytes | str] = {
+    "empty": b"",
+    "binary": b"\xff\xfe",
+    "huge": b"x" * 10_000,
+    "folder": "folder",
+    "link": "link",
+    "dead link": "dead link",
+    "pipe": "pipe",
+}
+
+
+def test_a_secret_that_cannot_be_read_stops_nobody_else_s_feedback(copy: School) -> None:
+    for kind, secret in BAD_SECRETS.items():
+        place = copy.folder.submitted(kind, CHAPTER)
+        shutil.copytree(copy.folder.submitted(copy.ben.name, CHAPTER), place)
+        _lay(place / SECRET, secret, copy.folder.submitted(copy.ada.name, CHAPTER) / SECRET)
+    none = copy.folder.submitted("none", CHAPTER)
+    none.mkdir(parents=True)
+    shutil.copy(copy.folder.submitted(copy.ada.name, CHAPTER) / f"{CHAPTER}.ipynb", none)
+    copy.grade()
     _feedback(copy)
-    assert len(copy.pages()) == 2
-    assert len(copy.fetched(copy.ada)) == 1
-    assert copy.fetched(copy.ben) == []
+    assert len(copy.pages()) == len(BAD_SECRETS) + 3
+    assert [len(copy.fetched(person)) for person in (copy.ada, copy.ben)] == [1, 1]
+    assert "Because it asks for a bank." in copy.fetched(copy.ada)[0]
+
+
+def _lay(path: Path, what: bytes | str, target: Path) -> None:
+    """A file of these bytes, or what is no plain file."""
+    path.unlink(missing_ok=True)
+    if isinstance(what, bytes):
+        path.write_bytes(what)
+    elif what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target if what == "link" else path.with_name("nowhere"))
 
 
 BAD_STAMPS: dict[str, bytes | str] = {
@@ -342,24 +372,14 @@ BAD_STAMPS: dict[str, bytes | str] = {
 }
 
 
-def _stamp(path: Path, stamp: bytes | str) -> None:
-    path.unlink(missing_ok=True)
-    if isinstance(stamp, bytes):
-        path.write_bytes(stamp)
-    elif stamp == "folder":
-        path.mkdir()
-    elif stamp == "pipe":
-        os.mkfifo(path)
-    else:
-        target = path.with_name("elsewhere")
-        if stamp == "link":
-            target.write_text("1999-01-01 10:00 UTC")
-        path.symlink_to(target)
+def _stamp(place: Path, kind: str) -> None:
+    (place / "elsewhere").write_text("1999-01-01 10:00 UTC")
+    _lay(place / STAMP, BAD_STAMPS[kind], place / "elsewhere")
 
 
 @pytest.mark.parametrize("kind", BAD_STAMPS)
 def test_what_is_no_time_is_none_and_leaves_a_note(tmp_path: Path, kind: str) -> None:
-    _stamp(tmp_path / STAMP, BAD_STAMPS[kind])
+    _stamp(tmp_path, kind)
     stamp = read_stamp(tmp_path)
     assert (stamp.text, stamp.time) == ("", None)
     assert "without one" in stamp.note
@@ -395,9 +415,9 @@ def test_a_time_that_cannot_be_read_costs_nobody_points(copy: School, way: str) 
     for kind in kinds:
         place = copy.folder.submitted(kind, CHAPTER)
         shutil.copytree(copy.folder.submitted(copy.ada.name, CHAPTER), place)
-        _stamp(place / STAMP, BAD_STAMPS[kind])
+        _stamp(place, kind)
     if way == "classroom grade":
-        assert main(["grade", str(copy.folder.root)]) == 0
+        copy.grade()
     else:
         copy.nbgrader("autograde", CHAPTER, "--force")
     notes = {name: found["notes"] for name, found in verdicts_of(copy.folder, CHAPTER).items()}
@@ -437,8 +457,7 @@ def test_an_answer_that_was_scored_is_read_again_only_when_it_changed(copy: Scho
         if way == "nbgrader autograde":
             copy.nbgrader("autograde", CHAPTER, "--force")
         else:
-            options = ["--again"] if way == "grade --again" else []
-            assert main(["grade", str(copy.folder.root), "--student", copy.ada.name, *options]) == 0
+            copy.grade(copy.ada.name, again=way == "grade --again")
 
     if way == "older class":
         shutil.rmtree(copy.folder.hidden / "texts")
@@ -458,3 +477,29 @@ def test_an_answer_that_was_scored_is_read_again_only_when_it_changed(copy: Scho
     _score(copy, 1.5)
     again()
     assert not _waits(copy)
+
+
+UNMATCHED = ("[abc]", "a*", "who?", "ada ", " ada", "two\nlines", ".hidden", "x" * 241)
+
+
+def test_an_id_that_nbgrader_cannot_match_is_said_to_the_instructor(
+    copy: School, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in UNMATCHED:
+        shutil.copytree(copy.folder.submitted(copy.ada.name, CHAPTER), copy.folder.submitted(name, CHAPTER))
+    (copy.folder.root / "submitted" / "linked").symlink_to(copy.folder.root / "submitted" / copy.ada.name)
+    (copy.folder.root / "submitted" / ".ipynb_checkpoints").mkdir()
+    longest = "y" * 240
+    shutil.copytree(copy.folder.submitted(copy.ada.name, CHAPTER), copy.folder.submitted(longest, CHAPTER))
+    said = copy.folder.unmatched()
+    assert set(said) == {*UNMATCHED, "linked"}
+    for name, sentence in said.items():
+        assert repr(name) in sentence
+        assert "grade again" in sentence
+    assert main(["grade", str(copy.folder.root)]) == 0
+    err = capsys.readouterr().err
+    assert all(sentence in err for sentence in said.values())
+    for name in (copy.ada.name, longest):
+        assert _points(copy, Person(name, Path()))[0] == full_marks(CHAPTER)
+    assert main(["grade", str(copy.folder.root), "--student", "[abc]"]) == 2
+    assert said["[abc]"] in capsys.readouterr().err
