@@ -4,9 +4,14 @@ import json
 import os
 import pwd
 import shutil
+import socket
+import subprocess
 import sys
 import tempfile
+import time
 import traceback
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -503,3 +508,67 @@ def test_an_id_that_nbgrader_cannot_match_is_said_to_the_instructor(
         assert _points(copy, Person(name, Path()))[0] == full_marks(CHAPTER)
     assert main(["grade", str(copy.folder.root), "--student", "[abc]"]) == 2
     assert said["[abc]"] in capsys.readouterr().err
+
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+def _fits(python: str) -> bool:
+    """Whether this interpreter is another one that can load the packages of ours."""
+    if not os.path.exists(python) or os.path.samefile(python, sys.executable):
+        return False
+    ask = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+    return subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split() == [
+        str(number) for number in sys.version_info[:2]
+    ]
+
+
+@pytest.mark.skipif(not _fits(SYSTEM_PYTHON), reason="the system has no other Python of our version")
+def test_formgrader_shows_a_submission_also_on_the_system_s_python(copy: School) -> None:
+    """Debian 12's is 3.11.2, whose regular expressions are not those of 3.11.4 and later."""
+    with open_gradebook(copy.folder) as book:
+        notebook = book.find_submission_notebook(CHAPTER, CHAPTER, copy.ada.name).id
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            SYSTEM_PYTHON,
+            "-m",
+            "solutions.classroom",
+            "formgrader",
+            str(copy.folder.root),
+            f"--port={port}",
+            "--no-browser",
+        ],
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), *sys.path])),
+            "JUPYTER_CONFIG_PATH": f"{sys.prefix}/etc/jupyter",
+            "JUPYTER_PATH": f"{sys.prefix}/share/jupyter",
+            "JUPYTER_TOKEN": "for-this-test",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}/formgrader/submissions/{notebook}/?token=for-this-test"
+    try:
+        assert "Because it asks for a bank." in _page(address, server)
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()
+
+
+def _page(address: str, server: "subprocess.Popen[bytes]") -> str:
+    """What is answered there, as soon as anybody answers."""
+    for _ in range(600):
+        assert server.poll() is None, "the server has ended"
+        try:
+            with urllib.request.urlopen(address, timeout=60) as page:
+                return str(page.read().decode())
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{error}: {error.read().decode()[-2000:]}") from None
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+    raise AssertionError("the server does not answer")
