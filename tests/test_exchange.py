@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -23,7 +24,7 @@ import pytest
 
 from solutions.classroom.__main__ import main
 from solutions.classroom.build import ANSWER, notebook_bytes
-from solutions.classroom.exchange import SECRET, STAMP, read_stamp
+from solutions.classroom.exchange import NOT_FOLLOWED, SECRET, STAMP, read_stamp
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grade import grade_class
 from solutions.classroom.gradebook import open_gradebook
@@ -319,6 +320,32 @@ def _points(school: School, person: Person) -> tuple[float, float]:
         return submission.score, submission.late_submission_penalty or 0
 
 
+def test_no_link_out_of_a_submission_is_followed_when_it_is_collected(copy: School) -> None:
+    theirs = copy.folder.submitted(copy.ada.name, CHAPTER)
+    _hand_in(copy.ben, b"{}")
+    inbound = copy.exchange / "class" / "inbound"
+    mine = max(inbound.glob(f"{copy.ben.name}+*"), key=lambda path: path.name)
+    for name in (f"{CHAPTER}.ipynb", SECRET):
+        (mine / name).unlink()
+        (mine / name).symlink_to(theirs / name)
+    (mine / "all").symlink_to(copy.folder.root / "submitted")
+    (mine / "dead").symlink_to(mine / "nowhere")
+    (mine / "own").symlink_to(mine / STAMP)
+    (mine / "round").symlink_to(mine)
+    os.mkfifo(mine / "pipe")
+    copy.nbgrader("collect", CHAPTER, "--update")
+    shutil.rmtree(mine)
+    place = copy.folder.submitted(copy.ben.name, CHAPTER)
+    assert (place / f"{CHAPTER}.ipynb").read_bytes() == (place / SECRET).read_bytes() == NOT_FOLLOWED
+    assert (place / "own").read_text() == (place / STAMP).read_text()
+    assert not (place / "all").exists()
+    assert not (place / "round").exists()
+    copy.grade()
+    _feedback(copy)
+    assert "Because it asks for a bank." in copy.fetched(copy.ada)[0]
+    assert not [page for page in copy.fetched(copy.ben) if "Because it asks for a bank." in page]
+
+
 BAD_SECRETS: dict[str, bytes | str] = {
     "empty": b"",
     "binary": b"\xff\xfe",
@@ -528,6 +555,7 @@ def test_formgrader_shows_a_submission_also_on_the_system_s_python(copy: School)
     """Debian 12's is 3.11.2, whose regular expressions are not those of 3.11.4 and later."""
     with open_gradebook(copy.folder) as book:
         notebook = book.find_submission_notebook(CHAPTER, CHAPTER, copy.ada.name).id
+    packages = [sysconfig.get_path("purelib"), os.getcwd()]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -543,7 +571,7 @@ def test_formgrader_shows_a_submission_also_on_the_system_s_python(copy: School)
         ],
         env=os.environ
         | {
-            "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), *sys.path])),
+            "PYTHONPATH": os.pathsep.join(filter(None, [*packages, os.environ.get("PYTHONPATH")][::-1])),
             "JUPYTER_CONFIG_PATH": f"{sys.prefix}/etc/jupyter",
             "JUPYTER_PATH": f"{sys.prefix}/share/jupyter",
             "JUPYTER_TOKEN": "for-this-test",

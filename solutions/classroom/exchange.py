@@ -6,14 +6,19 @@ stops a command: nbgrader's `release_feedback` would end for the whole class at 
 
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dateutil.parser
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange.default import ExchangeCollect
+from nbgrader.exchange.default import exchange as nbgrader_exchange
 from nbgrader.utils import parse_utc
 
 STAMP = "timestamp.txt"
@@ -76,7 +81,7 @@ def carry_over(submitted: Path, target: Path) -> None:
 def _secret(place: Path) -> bytes:
     try:
         secret = _small_file(place / SECRET)
-        return secret if secret.decode("ascii").strip() else b""
+        return secret if secret.decode("ascii").isalnum() else b""
     except (OSError, ValueError):
         return b""
 
@@ -97,3 +102,42 @@ def careful_timestamps() -> None:
     """From now on nbgrader reads time stamps as we do; its own way ends the run at one that it cannot read."""
     reading: Callable[[CourseDirectory, str], datetime | None] = lambda _, place: read_stamp(Path(place)).time  # noqa: E731
     CourseDirectory.get_existing_timestamp = reading
+
+
+NOT_FOLLOWED = (
+    b"What was handed in here was no file, but a link out of the submission or a pipe. It was not followed."
+)
+
+
+class Collect(ExchangeCollect):  # type: ignore[misc]
+    """nbgrader's `collect`, which follows no link out of a submission.
+
+    nbgrader copies with the instructor's rights: a link to somebody else's notebook would come back as one's own
+    feedback. And it ends for the whole class at a link that leads nowhere, or a pipe.
+    """
+
+    def do_copy(self, src: str, dest: str, log: Any = None) -> None:
+        usual = nbgrader_exchange.shutil
+        nbgrader_exchange.shutil = SimpleNamespace(copytree=_copy_files)
+        try:
+            super().do_copy(src, dest, log)
+        finally:
+            nbgrader_exchange.shutil = usual
+
+
+def _copy_files(source: str, target: str, ignore: Callable[[str, list[str]], list[str]]) -> None:
+    """`shutil.copytree` for what a stranger wrote: plain files only, folders that are links left out."""
+    home = Path(source).resolve()
+
+    def ignored(place: str, names: list[str]) -> list[str]:
+        links = [name for name in names if (path := Path(place, name)).is_symlink() and path.is_dir()]
+        return [*ignore(place, names), *links]
+
+    def copy(one: str, to: str) -> None:
+        real = Path(one).resolve()
+        if real.is_relative_to(home) and real.is_file():
+            shutil.copy2(one, to)
+        else:
+            Path(to).write_bytes(NOT_FOLLOWED)
+
+    shutil.copytree(source, target, ignore=ignored, copy_function=copy)

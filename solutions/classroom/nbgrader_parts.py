@@ -53,6 +53,7 @@ def configure(config: Any, config_file: str) -> None:
         f"{HERE}.SaveAtOnce",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]
+    config.ExchangeFactory.collect = "solutions.classroom.exchange.Collect"
     config.ExportApp.plugin_class = "solutions.classroom.export.GradesWithState"
     config.HTMLExporter.sanitize_html = True
     careful_timestamps()
