@@ -342,8 +342,8 @@ def test_no_link_out_of_a_submission_is_followed_when_it_is_collected(copy: Scho
     assert not (place / "round").exists()
     copy.grade()
     _feedback(copy)
-    assert "Because it asks for a bank." in copy.fetched(copy.ada)[0]
-    assert not [page for page in copy.fetched(copy.ben) if "Because it asks for a bank." in page]
+    assert "Because it asks for a bank" in copy.fetched(copy.ada)[0]
+    assert not [page for page in copy.fetched(copy.ben) if "Because it asks for a bank" in page]
 
 
 BAD_SECRETS: dict[str, bytes | str] = {

@@ -104,7 +104,7 @@ class ClassFolder:
         return [
             path
             for path in sorted(found)
-            if path.name[0] != "." or any((path / chapter).is_dir() for chapter in CHAPTERS)
+            if path.name[0] != "." or any(os.path.isdir(path / chapter) for chapter in CHAPTERS)
         ]
 
     def secret_seeds(self, chapter: str) -> list[int]:
