@@ -6,6 +6,7 @@ tree as JSON in its header. Reading one can execute nothing, whoever wrote it.
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 Tree = Any
+
+SHARED = stat.S_ISGID | stat.S_IRWXG
+"""The mode of a folder in which a group works: what is made in it belongs to the group."""
 
 
 class ArchiveError(Exception):
@@ -68,8 +72,11 @@ def write(path: Path, tree: Tree) -> None:
     write_bytes(path, pack(tree))
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, also when the machine stops in the middle."""
+def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
+    """Write a file whole or not at all, also when the machine stops in the middle.
+
+    private: for the owner's eyes. In a folder that a group shares it is the group's, private or not.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -77,7 +84,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        shared = path.parent.stat().st_mode & SHARED == SHARED
+        os.chmod(temporary, 0o660 if shared else 0o600 if private else 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
 
     new = command("new", _new, "make a class folder (an nbgrader course directory)")
     new.add_argument("folder", type=Path)
+    new.add_argument(
+        "--group",
+        default="",
+        metavar="NAME",
+        help="share it with this Unix group, also one that is there already",
+    )
 
     release = command("release", _release, "build chapters and let nbgrader make their release")
     release.add_argument("folder", type=Path)
@@ -143,7 +149,7 @@ def _chosen(names: list[str]) -> list[str]:
 def _new(options: argparse.Namespace) -> int:
     from solutions.classroom.folder import new_class
 
-    folder = new_class(options.folder)
+    folder = new_class(options.folder, options.group)
     print(f"{folder.root} is a class folder. Next: classroom release {options.folder}")
     return 0
 
@@ -200,8 +206,12 @@ def _grade(options: argparse.Namespace) -> int:
     )
     for graded in tqdm(work, total=total, unit="submission", desc="grading"):
         ran += graded.ran
+        if graded.trouble:
+            print(f"{graded.student}, {graded.chapter}: {graded.trouble}", file=sys.stderr)
     found = [row for row in rows(folder, chosen) if not options.student or row.student in options.student]
     print_class(found)
+    for sentence in folder.unmatched().values():
+        print(sentence, file=sys.stderr)
     print(f"{total} submissions; {ran} were run, the others had not changed.")
     return 0
 

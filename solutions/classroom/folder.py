@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from course import archive
 from course.exercises import CHAPTERS, exercises_of
 from course.judging import Answers
+from solutions.classroom.access import follow, share
 from solutions.classroom.seeds import SeedsError, seeds_of
 
 CONFIG = '''"""nbgrader's configuration of this class: the course's preprocessors, and nothing else."""
@@ -38,7 +39,7 @@ class InUseError(ClassFolderError):
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """Paths inside one class folder. Secrets lie in `.course`, readable by their owner only."""
+    """Paths inside one class folder. Secrets lie in `.course`; only the owner, or the group, can read them."""
 
     root: Path
 
@@ -79,16 +80,34 @@ class ClassFolder:
         return [chapter for chapter in CHAPTERS if chapter in there | released_before(self)]
 
     def students(self) -> list[str]:
-        """Everybody who handed anything in, and everybody in the gradebook's list."""
+        """Everybody who handed anything in, and everybody in the gradebook's list; nobody of `unmatched`."""
         from solutions.classroom.gradebook import enrolled
 
+        handed_in = {path.name for path in self._handed_in()}
+        return sorted((handed_in | enrolled(self)) - set(self.unmatched()))
+
+    def unmatched(self) -> dict[str, str]:
+        """Folders in `submitted` that nbgrader cannot take for a student's: name → what to rename. Nothing of them is graded."""
+        found = {}
+        for path in self._handed_in():
+            trouble, remedy = trouble_with(path.name), "Rename it to the student's id"
+            if not trouble and path.is_symlink():
+                trouble, remedy = "it is a link", "Put the folder itself there"
+            if trouble:
+                found[path.name] = (
+                    f"The folder {path.name!r} in 'submitted' was not graded: {trouble}. {remedy}, and grade again."
+                )
+        return found
+
+    def _handed_in(self) -> list[Path]:
+        """The folders in `submitted`; hidden ones only where somebody's work lies in them."""
         folder = self.root / "submitted"
-        handed_in = (
-            {p.name for p in folder.iterdir() if p.is_dir() and not p.is_symlink()}
-            if folder.is_dir()
-            else set()
-        )
-        return sorted(handed_in | enrolled(self))
+        found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+        return [
+            path
+            for path in sorted(found)
+            if path.name[0] != "." or any(os.path.isdir(path / chapter) for chapter in CHAPTERS)
+        ]
 
     def secret_seeds(self, chapter: str) -> dict[str, list[int]]:
         """exercise → its seeds. Drawn once per class folder, and kept: grading again gives the same."""
@@ -104,6 +123,25 @@ class ClassFolder:
         from solutions.classroom.kept import to_grade_by
 
         return to_grade_by(self, chapter).answers
+
+
+LONGEST_ID = 240
+"""Bytes: the names of files that are made from an id add 15, and a file's name has 255 at most."""
+
+
+def trouble_with(student: str) -> str:
+    """Why nbgrader cannot use this as a student's id, or ""."""
+    if any(sign in student for sign in "*?["):
+        return "nbgrader takes *, ? and [ for patterns that match other students' ids"
+    if student != student.strip():
+        return "nbgrader strips the space at the beginning or the end of an id"
+    if not student.isprintable():
+        return "it holds a character that cannot be printed"
+    if student.startswith("."):
+        return "nbgrader leaves out folders that begin with a dot"
+    if len(student.encode()) > LONGEST_ID:
+        return f"it has {len(student.encode())} bytes, and {LONGEST_ID} is the most"
+    return ""
 
 
 @lru_cache(maxsize=32)
@@ -122,21 +160,31 @@ def open_class(path: str | Path) -> ClassFolder:
             f"{root} is not a class folder of this course. `classroom new FOLDER` makes one."
         )
     folder = ClassFolder(root)
+    follow(root)
     _belongs(folder)
     finish_what_was_killed(folder)
     return folder
 
 
-def new_class(path: str | Path) -> ClassFolder:
-    """Make a class folder; an existing one is left as it is."""
+def new_class(path: str | Path, group: str = "") -> ClassFolder:
+    """Make a class folder that only its owner can open, or only a Unix group.
+
+    An existing one is left as it is, except that it is given to the group.
+    """
     root = Path(path).resolve()
     repository = Path(__file__).resolve().parents[2]
     if root == repository or (root.exists() and any(root.iterdir()) and not (root / ".course").is_dir()):
         raise ClassFolderError(f"{root} is not empty. A class folder is made in a new or empty folder.")
-    for name in ("source", "submitted", ".course"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    (root / ".course").chmod(0o700)
-    archive.write_bytes(root / "nbgrader_config.py", CONFIG.encode())
+    if not (root / ".course").is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)
+        for name in ("source", "submitted", ".course"):
+            (root / name).mkdir(mode=0o700)
+    if not (root / "nbgrader_config.py").exists():
+        archive.write_bytes(root / "nbgrader_config.py", CONFIG.encode())
+    if group:
+        share(root, group)
+    follow(root)
     return ClassFolder(root)
 
 

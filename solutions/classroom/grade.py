@@ -1,10 +1,12 @@
 """Grading a class: recordings in parallel, judging and the gradebook in order and in one place."""
 
+import errno
 import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -15,13 +17,13 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from course import archive
 from solutions.classroom import nbgrader_parts
 from solutions.classroom.build import notebook_bytes
 from solutions.classroom.engine import digest_of, is_kept, job_of, keep, recorded
+from solutions.classroom.exchange import carry_over
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
-from solutions.classroom.gradebook import one_engine, open_gradebook
-from solutions.classroom.judge import nothing_to_judge
+from solutions.classroom.gradebook import forget_absent, one_engine
+from solutions.classroom.rereading import keep_older_texts
 from solutions.classroom.sandbox import Job, Limits, Result, Sandbox
 from solutions.classroom.sharing import settled
 from solutions.classroom.submission import Submission, read_submission
@@ -31,6 +33,11 @@ IN_USE = (
     " and what has been recorded is not run again."
 )
 
+
+NOT_PROCESSED = "This submission could not be processed. Show it to whoever runs the course."
+
+FOR_EVERYBODY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Errors of the machine, no submission's own: they end the command."""
 
 AHEAD = 128
 """Submissions that are read and handed out before the first of them must be done: memory does not grow with the class."""
@@ -49,11 +56,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Graded:
-    """One submission that is done. ran: whether the sandbox ran it now (otherwise it was remembered)."""
+    """One student's chapter that is done.
+
+    ran: whether the sandbox ran it now (otherwise it was remembered). absent: nothing was handed in, so there is no
+    submission. trouble: why it could not be brought into the gradebook, or "".
+    """
 
     student: str
     chapter: str
     ran: bool
+    absent: bool = False
+    trouble: str = ""
 
 
 def grade_class(
@@ -77,6 +90,8 @@ def grade_class(
     everybody = folder.students()
     unknown = sorted(set(students or []) - set(everybody))
     if unknown:
+        if sentence := folder.unmatched().get(unknown[0]):
+            raise ClassFolderError(sentence)
         raise ClassFolderError(
             f"Nobody called '{unknown[0]}' handed anything in, and the gradebook knows no such student."
         )
@@ -154,13 +169,15 @@ def _grade_chapter(
         return result
 
     def finish(work: Work) -> Graded:
+        if is_absent(work.submission):
+            forget_absent(folder, chapter, work.student)
+            return Graded(work.student, chapter, ran=False, absent=True)
         result = result_for(work)
-        trouble = work.submission.unreadable or converter.autograde(
-            folder, chapter, work.student, work.submission, result
-        )
-        if trouble:
-            mark_missing(folder, chapter, work.student, work.submission, trouble)
-        return Graded(work.student, chapter, ran=work.recording is not None)
+        trouble = converter.autograde(folder, chapter, work.student, work.submission, result)
+        if trouble:  # the release as it was, with the reason, is a submission that nothing can go wrong with
+            plain = Submission(deepcopy(release), unreadable=trouble)
+            trouble = converter.autograde(folder, chapter, work.student, plain, None)
+        return Graded(work.student, chapter, ran=work.recording is not None, trouble=trouble)
 
     waiting: deque[Work] = deque()
     for student in students:
@@ -169,6 +186,33 @@ def _grade_chapter(
             yield finish(waiting.popleft())
     while waiting:
         yield finish(waiting.popleft())
+
+
+def is_absent(submission: Submission) -> bool:
+    """Whether nothing was handed in: then there is no submission, as nbgrader has it."""
+    return submission.unreadable.startswith("Nothing was handed in")
+
+
+class OneAutograde(Autograde):  # type: ignore[misc]
+    """nbgrader's autograde; it tells what the operating system refused, which nbgrader only logs."""
+
+    refused: OSError | None = None
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        with self._noted():
+            super().init_assignment(assignment_id, student_id)
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        with self._noted():
+            super().convert_single_notebook(notebook_filename)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.refused = error
+            raise
 
 
 class Converter:
@@ -187,19 +231,27 @@ class Converter:
         """Write one submission's scores into the gradebook and its notebook into `autograded`; says why it could not.
 
         nbgrader copies everything that lies beside a notebook, and follows links; so it is given a folder that holds
-        nothing but what was read, and the time stamp.
+        nothing but what was read, and what its later commands ask for.
         """
+        try:
+            return self._autograde(folder, chapter, student, submission, result)
+        except OSError as error:
+            if error.errno in FOR_EVERYBODY:
+                raise
+            return f"{NOT_PROCESSED[:-1]} ({error.strerror})."
+
+    def _autograde(
+        self, folder: ClassFolder, chapter: str, student: str, submission: Submission, result: Result | None
+    ) -> str:
         place = folder.root / nbgrader_parts.INTAKE / student / chapter
         place.mkdir(parents=True, exist_ok=True)
         # gone again in a moment: it need not reach the disk
         (place / f"{chapter}.ipynb").write_bytes(notebook_bytes(nbgrader_parts.annotated(submission)))
-        stamp = folder.submitted(student, chapter) / "timestamp.txt"
-        if stamp.is_file() and not stamp.is_symlink():
-            with stamp.open("rb") as file:
-                archive.write_bytes(place / stamp.name, file.read(100))
+        carry_over(folder.submitted(student, chapter), place)
+        keep_older_texts(folder, student, chapter)
         self.coursedir.assignment_id, self.coursedir.student_id = chapter, student
         self.coursedir.submitted_directory = nbgrader_parts.INTAKE
-        converter = Autograde(coursedir=self.coursedir, config=self.config, log=self.log)
+        converter = OneAutograde(coursedir=self.coursedir, config=self.config, log=self.log)
         converter.force = True
         handed_over = nbgrader_parts.recorded_now.set(result)
         try:
@@ -207,27 +259,10 @@ class Converter:
         except NbGraderException as error:
             if "accessing the nbgrader database" in str(error):
                 raise ClassFolderError(IN_USE) from None
-            return "This submission could not be processed. Show it to whoever runs the course."
+            if converter.refused:
+                raise converter.refused from None
+            return NOT_PROCESSED
         finally:
             nbgrader_parts.recorded_now.reset(handed_over)
             shutil.rmtree(place, ignore_errors=True)
         return ""
-
-
-def mark_missing(
-    folder: ClassFolder, chapter: str, student: str, submission: Submission, reason: str
-) -> None:
-    """A row for whoever handed in nothing that could be opened: 0 points, and the reason in the feedback."""
-    notebook = deepcopy(submission.notebook)
-    notebook.metadata["classroom"] = {"unreadable": reason, "notes": []}
-    marked = nothing_to_judge(chapter, reason)
-    nbgrader_parts.write_verdicts(notebook, chapter, marked, None)
-    nbgrader_parts.keep_verdicts(folder, student, chapter, marked, notebook.metadata["classroom"], None)
-    archive.write_bytes(folder.autograded(student, chapter) / f"{chapter}.ipynb", notebook_bytes(notebook))
-    with open_gradebook(folder) as book:
-        book.update_or_create_student(student)
-        submitted = book.update_or_create_submission(chapter, student)
-        for part in submitted.notebooks:
-            for grade in part.grades:
-                grade.auto_score, grade.needs_manual_grade = 0, False
-        book.db.commit()

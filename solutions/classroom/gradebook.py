@@ -1,6 +1,7 @@
 """What we ask nbgrader's gradebook, beyond what its own commands do."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbgrader.api
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
+
+from solutions.classroom.exchange import carry_over
 
 if TYPE_CHECKING:
     from solutions.classroom.folder import ClassFolder
@@ -79,3 +82,39 @@ def score_of(folder: "ClassFolder", student: str, chapter: str) -> tuple[float, 
         except MissingEntry:
             return None
         return float(submission.score), float(submission.max_score)
+
+
+def forget_absent(folder: "ClassFolder", chapter: str, student: str) -> None:
+    """Whoever handed in nothing has no submission, but is in the gradebook; clears what an older version made instead.
+
+    What a person entered stays: scores, comments, an extension.
+    """
+    graded, page = folder.autograded(student, chapter), folder.feedback(student, chapter)
+    with open_gradebook(folder) as book:
+        book.update_or_create_student(student)
+        try:
+            submission = book.find_submission(chapter, student)
+        except MissingEntry:
+            submission = None
+        if submission is not None and _entered_by_hand(submission):
+            for place in filter(Path.is_dir, (graded, page)):
+                carry_over(folder.submitted(student, chapter), place)
+            return
+        if submission is not None and submission.extension is None:
+            book.remove_submission(chapter, student)
+    for place in (graded, page):
+        shutil.rmtree(place, ignore_errors=True)
+    (folder.hidden / "verdicts" / chapter / f"{student}.json").unlink(missing_ok=True)
+
+
+def _entered_by_hand(submission: SubmittedAssignment) -> bool:
+    """Whether a person scored anything of it, or wrote a comment."""
+    return any(
+        grade.manual_score is not None or grade.extra_credit is not None
+        for notebook in submission.notebooks
+        for grade in notebook.grades
+    ) or any(
+        comment.manual_comment is not None
+        for notebook in submission.notebooks
+        for comment in notebook.comments
+    )

@@ -22,11 +22,14 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from course import archive
 from course.exercises import CHAPTERS, exercises_of
+from solutions.classroom.access import follow, is_shared
 from solutions.classroom.build import ANSWER, STUB, grade_id
 from solutions.classroom.changes import change_of, refuse_what_loses_marks
 from solutions.classroom.engine import job_of, run
+from solutions.classroom.exchange import careful_timestamps, carry_over, read_stamp
 from solutions.classroom.folder import ClassFolder, ClassFolderError, finish_what_was_killed
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
+from solutions.classroom.rereading import keep_texts, texts_before, texts_of
 from solutions.classroom.sandbox import Result, Sandbox
 from solutions.classroom.submission import Submission, read_submission
 
@@ -40,6 +43,8 @@ def configure(config: Any, config_file: str) -> None:
     warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy 2 warns in every call of nbgrader's own
     root = Path(config_file).resolve().parent
     finish_what_was_killed(ClassFolder(root))
+    config.CourseDirectory.groupshared = is_shared(root)
+    follow(root)
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.course_id = (
         "".join(c if c.isalnum() or c in "-_" else "_" for c in root.name) or "course"
@@ -48,14 +53,17 @@ def configure(config: Any, config_file: str) -> None:
     config.ClearSolutions.text_stub = ANSWER
     config.Autograde.exporter_class = f"{HERE}.SubmissionExporter"
     config.Autograde.sanitize_preprocessors = []
+    config.Autograde.post_convert_hook = f"{HERE}.tidy"
     config.Autograde.autograde_preprocessors = [
         f"{HERE}.RunInSandbox",
         f"{HERE}.SaveAtOnce",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]
     config.GenerateAssignment.exporter_class = f"{HERE}.ReleaseExporter"
+    config.ExchangeFactory.collect = "solutions.classroom.exchange.Collect"
     config.ExportApp.plugin_class = "solutions.classroom.export.GradesWithState"
     config.HTMLExporter.sanitize_html = True
+    careful_timestamps()
 
 
 class SubmissionExporter(NotebookExporter):
@@ -130,12 +138,45 @@ class RunInSandbox(NbGraderPreprocessor):
         return nb, resources
 
 
+def tidy(assignment: str, student: str, notebooks: list[str]) -> None:
+    """After nbgrader's own autograde: beside the notebook lies what belongs there, and nothing else that was handed in.
+
+    nbgrader copies whatever lies beside a submitted notebook, and follows links.
+    """
+    folder = ClassFolder(Path.cwd())
+    for place in {Path(name).parent for name in notebooks}:
+        source, graded = folder.source(place.name), folder.autograded(place.parent.name, place.name)
+        for path in [path for path in graded.rglob("*") if not path.is_dir()]:
+            if path.suffix != ".ipynb" and not (source / path.relative_to(graded)).exists():
+                path.unlink()
+        carry_over(place, graded)
+
+
 class SaveAtOnce(SaveAutoGrades):  # type: ignore[misc]
-    """nbgrader's own way into the gradebook, all cells in one transaction instead of two for each."""
+    """nbgrader's own way into the gradebook, all cells in one transaction instead of two for each.
+
+    What a person scored stays scored while the text is the same.
+    """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        facts = resources["nbgrader"]
+        folder, student, chapter = ClassFolder(Path.cwd()), facts["student"], facts["assignment"]
         self.last = len(nb.cells) - 1
-        return super().preprocess(nb, resources)  # type: ignore[no-any-return]
+        self.texts, self.before = texts_of(nb), texts_before(folder, student, chapter)
+        self.no_time = bool(read_stamp(folder.submitted(student, chapter)).note)
+        saved = super().preprocess(nb, resources)
+        keep_texts(
+            folder, student, chapter, self.texts
+        )  # later than the scores: a kill asks once too often, at most
+        return saved  # type: ignore[no-any-return]
+
+    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
+        name = cell.metadata.nbgrader.grade_id
+        grade = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
+        read, earned = grade.manual_score is not None and not grade.needs_manual_grade, grade.auto_score
+        super()._add_score(cell, resources)
+        if read and grade.auto_score == earned and self.texts[name] == self.before.get(name):
+            grade.needs_manual_grade = False
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: Any, cell_index: int
@@ -147,6 +188,8 @@ class SaveAtOnce(SaveAutoGrades):  # type: ignore[misc]
         finally:
             session.commit = commit
         if cell_index == self.last:
+            if self.no_time:  # nbgrader would go by the time of an earlier submission
+                self.gradebook.find_submission(self.assignment_id, self.student_id).timestamp = None
             session.commit()
         return saved  # type: ignore[no-any-return]
 
@@ -157,7 +200,9 @@ recorded_now: ContextVar[Result | None] = ContextVar("recorded_now", default=Non
 
 def mark_notebook(folder: ClassFolder, student: str, chapter: str, notebook: NotebookNode) -> None:
     """Run, judge, and write the verdicts into the notebook's graded cells and beside the gradebook."""
-    facts = notebook.metadata.get("classroom", {})
+    facts = notebook.metadata.setdefault("classroom", {})
+    if note := read_stamp(folder.submitted(student, chapter)).note:
+        facts["notes"] = [*facts.get("notes", []), note]
     result = None
     if facts.get("unreadable"):
         marked = nothing_to_judge(chapter, facts["unreadable"])
