@@ -215,7 +215,7 @@ def _warm_up(modules: list[str]) -> Any:
             exercises_of(chapter)
         except Exception:  # one chapter's trouble is not another's
             traceback.print_exc()
-    torch.Tensor.share_memory_ = _share_memory
+    torch.Tensor.share_memory_ = _share_memory  # type: ignore[method-assign]
     shell = _shell()
     _rehearse(shell)
     gc.collect()
@@ -229,10 +229,10 @@ def _share_memory(tensor: Any) -> Any:
 
     if tensor.device.type != "cpu" or tensor.is_shared() or not tensor.untyped_storage().nbytes():
         return tensor
-    held = tensor.untyped_storage()
+    held: Any = tensor.untyped_storage()
     with tempfile.NamedTemporaryFile() as file:
         os.posix_fallocate(file.fileno(), 0, held.nbytes())
-        shared = torch.UntypedStorage.from_file(file.name, True, held.nbytes())
+        shared: Any = torch.UntypedStorage.from_file(file.name, True, held.nbytes())
     shared.copy_(held)
     view = torch.empty(0, dtype=tensor.dtype)
     view.set_(shared, tensor.storage_offset(), tensor.size(), tensor.stride())

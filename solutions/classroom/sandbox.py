@@ -293,6 +293,7 @@ class _Run:
         """Run every part of the job, and say of each exercise that has no recording why."""
         self.server, self.outcome.isolation = server, server.isolation
         self.left_out: set[str] = set()
+        self.reached: set[str] = set()
         self.apart = server.device != "cpu"
         self.cpu_seconds, self.wall_seconds = self.limits.cpu_seconds, self.limits.wall_seconds
         self._forget_recordings()
@@ -337,18 +338,17 @@ class _Run:
         return cells[-1:] + [[*before, steps[place]] for before, place in zip(cells, places, strict=False)]
 
     def _repeat(self, steps: list[Step]) -> None:
-        """Every kill halves the time that the next one may take; in the end only cells that have run before remain."""
+        """Every kill halves the time that the next one may take; in the end only what has been reached before remains."""
         for _ in range(len(steps) + 3):
-            share = _FOR_CELLS
-            if self._used() > share:  # one last time, with half of what is left
-                self._leave_out_the_rest()
-                share = (1 + max(self._used(), share)) / 2
-            if self.all_used or self._used() >= 1:
+            remaining, share = [step for step in steps if step.id not in self.left_out], _FOR_CELLS
+            if self._used() > share:  # one last time, with half of what is left, as far as it has been
                 self.all_used = True
+                remaining = [step for step in remaining if step.id in self.reached]
+                share = (1 + self._used()) / 2
+            if self._used() >= 1 or not remaining:
                 return
             try:
                 with self.server.scratch() as scratch, self.server.connect(self.limits) as link:
-                    remaining = [step for step in steps if step.id not in self.left_out]
                     self._attempt(link, scratch, remaining, share)
                 return
             except _Apart:
@@ -373,10 +373,6 @@ class _Run:
 
     def _clock_left(self, share: float = 1) -> float:
         return share * self.limits.all_wall_seconds - (time.monotonic() - self.begun)
-
-    def _leave_out_the_rest(self) -> None:
-        done = {id for id, cell in self.outcome.cells.items() if cell.status in ("ran", "raised")}
-        self.left_out |= {step.id for step in self.job.steps if not step.exercise} - done
 
     def _attempt(self, link: Link, scratch: str, steps: list[Step], share: float) -> None:
         if self.apart:
@@ -405,9 +401,16 @@ class _Run:
     def _follow_cells(self, link: Link, steps: list[Step]) -> list[str]:
         """Take in what each cell did; the ids of the snapshots that wait for their questions."""
         waiting = iter(steps)
+        last_time, before, now = self.all_used, set(self.reached), set[str]()
         while True:
             said, _ = link.wait(self._patience())
             if "ready" in said:
+                if (
+                    self.all_used
+                    and not last_time
+                    and any(step.exercise and step.id in before - now for step in steps)
+                ):  # an earlier attempt had come further
+                    raise _Stopped
                 return [str(id) for id in said["ready"]]
             if "cell" not in said:
                 continue
@@ -422,6 +425,9 @@ class _Run:
                 str(said["status"]),
                 float(said["seconds"]),
             )
+            if cell.status in ("ran", "raised"):
+                self.reached.add(step.id)
+                now.add(step.id)
             if not step.exercise:
                 if not self.asked:  # what runs after a question may know it; nobody reads that
                     self.outcome.cells[step.id] = cell
@@ -670,7 +676,8 @@ class _Server:
     def _trial(self, limits: Limits) -> list[str]:
         """A job without cells, which only says what the kernel refused it."""
         with self.scratch() as scratch, self.connect(limits) as link:
-            header = {"steps": [], "limits": asdict(limits), "files": {}, "scratch": scratch, "trial": True}
+            told = asdict(limits) | {"cells": (60.0, 60.0), "answers": (60.0, 60.0)}
+            header = {"steps": [], "limits": told, "files": {}, "scratch": scratch, "trial": True}
             try:
                 link.send(header)
                 said, _ = link.wait(60)
@@ -875,8 +882,8 @@ def _walls(device: str) -> list[str]:
     datasets = _COURSE.parent / "datasets"
     for path in [*_interpreter(), _COURSE, *([datasets] if datasets.is_dir() else [])]:
         if not any(path.is_relative_to(outer) for outer in bound):
-            for folder in reversed(path.parents[:-1]):  # open to all, whatever they are outside
-                words += ["--dir", str(folder)]
+            for above in reversed(path.parents[:-1]):  # open to all, whatever they are outside
+                words += ["--dir", str(above)]
             words += ["--ro-bind", str(path), str(path)]
             bound.append(path)
     for path in _hidden():
