@@ -158,7 +158,7 @@ def test_friends_cannot_talk(friends: tuple[Sandbox, str], outside: str, way: st
 
 
 CALLS = {
-    "fanotify_init": "libc.fanotify_init(0, 0)",
+    "fanotify_init": "libc.fanotify_init(0x200, 0)",
     "inotify_init": "libc.inotify_init()",
     "name_to_handle_at": "libc.name_to_handle_at(-100, b'/usr', ctypes.create_string_buffer(256), ctypes.byref(ctypes.c_int()), 0)",
     "mincore": "libc.mincore(0, 0, 0)",
