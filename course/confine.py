@@ -126,8 +126,10 @@ def furnish(scratch: str, size: int, files: int, shared: Iterable[str], read_onl
         inside.chmod(0o777)
         granted.append(_mount(str(inside), target, None, _BIND))
     for target in read_only:
+        # an ordinary user may not take back what a mount was forbidden outside
+        kept = os.statvfs(target).f_flag & (_NO_SUID | _NO_DEVICES | _NO_EXEC)
         device = 0 if Path(target).is_char_device() else _NO_DEVICES
-        granted.append(_mount("none", target, None, _REMOUNT | _BIND | _READ_ONLY | _NO_SUID | device))
+        granted.append(_mount("none", target, None, _REMOUNT | _BIND | _READ_ONLY | _NO_SUID | device | kept))
     return all(granted)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from copy import deepcopy
@@ -22,7 +23,7 @@ from solutions.classroom.engine import digest_of, job_of, keep, limits_of, recor
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.gradebook import one_engine, open_gradebook
 from solutions.classroom.judge import nothing_to_judge
-from solutions.classroom.sandbox import Job, Limits, Result, Sandbox
+from solutions.classroom.sandbox import Job, Limits, Result, Sandbox, SandboxError
 from solutions.classroom.sharing import settled
 from solutions.classroom.submission import Submission, read_submission
 
@@ -90,12 +91,12 @@ def grade_class(
     torch.set_num_threads(1)
     with locked(folder), one_engine():
         limits = limits or limits_of(folder)
-        sandbox = None
+        sandbox, stopped = None, threading.Event()
         if record is None:
             sandbox = Sandbox(limits, isolation=isolation, device=device)
             record = sandbox.run
         elif executor is not None:
-            record = partial(_far, executor, record)
+            record = partial(_far, executor, record, stopped)
         pool = ThreadPoolExecutor(max_workers=jobs if executor is None else AHEAD)
         if sandbox is not None:
             pool.submit(getattr, sandbox, "isolation")  # it warms up while the answers are made
@@ -105,6 +106,7 @@ def grade_class(
                     folder, chapter, students or everybody, pool, record, again, device, limits, watch
                 )
         finally:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             if sandbox is not None:
                 sandbox.close()  # ends what still runs
@@ -118,9 +120,14 @@ def waiting_for(students: Sequence[str], most: int = 3) -> str:
     return f"waiting for {', '.join(names)}{f' and {others} more' if others else ''}" if names else ""
 
 
-def _far(executor: Executor, record: Callable[[Job], Result], job: Job) -> Result:
-    """A recording that is made elsewhere; the thread that calls this only waits for it."""
-    return executor.submit(record, job).result()
+def _far(executor: Executor, record: Callable[[Job], Result], stopped: threading.Event, job: Job) -> Result:
+    """A recording that is made elsewhere; the thread that calls this only waits for it, until grading is stopped."""
+    recording = executor.submit(record, job)
+    while not stopped.is_set():
+        if wait([recording], timeout=1).done:
+            return recording.result()
+    recording.cancel()
+    raise SandboxError("Grading was stopped.")
 
 
 def _grade_chapter(
