@@ -11,7 +11,7 @@ import platform
 import resource
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 LINUX = sys.platform == "linux"
@@ -125,7 +125,11 @@ def furnish(scratch: str, size: int, files: int, shared: Iterable[str], read_onl
         inside.mkdir(parents=True, mode=0o777)
         inside.chmod(0o777)
         granted.append(_mount(str(inside), target, None, _BIND))
-    granted += [_mount("none", target, None, _REMOUNT | _BIND | _READ_ONLY | plain) for target in read_only]
+    for target in read_only:
+        # an ordinary user may not take back what a mount was forbidden outside
+        kept = os.statvfs(target).f_flag & (_NO_SUID | _NO_DEVICES | _NO_EXEC)
+        device = 0 if Path(target).is_char_device() else _NO_DEVICES
+        granted.append(_mount("none", target, None, _REMOUNT | _BIND | _READ_ONLY | _NO_SUID | device | kept))
     return all(granted)
 
 
@@ -190,7 +194,7 @@ def use_reserve(kind: str) -> None:
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-_NUMBERS: dict[str, tuple[int, int]] = {
+_NUMBERS: dict[str, tuple[int | None, int | None]] = {
     # name: (x86_64, aarch64)
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
@@ -232,6 +236,17 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     # mail boxes in the kernel, which outlive their processes
     "mq_open": (240, 180),
     "mq_unlink": (241, 181),
+    "syslog": (103, 116),
+    # what happens to a file that others can open too
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
+    "name_to_handle_at": (303, 264),
+    "mincore": (27, 232),
+    "cachestat": (451, 451),
+    # counted for the whole machine, or held by nobody
+    "io_setup": (206, 0),
+    "vmsplice": (278, 75),
     # other programs of the same user: Landlock keeps signals from them, but not this
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),
@@ -264,6 +279,10 @@ _LABELS: dict[str, tuple[int | None, int | None]] = {
     "removexattrat": (466, 466),
     "file_setattr": (469, 469),
 }
+_LOCKS: dict[str, tuple[int, int]] = {"flock": (73, 32), "fadvise64": (221, 223)}
+_FCNTL, _PREADV2 = (72, 25), (327, 286)
+_FCNTL_LOCKS = (5, 6, 7, 36, 37, 38)  # F_GETLK, F_SETLK, F_SETLKW, and those of open files
+_FCNTL_SIGNS = (1024, 1025, 1026, 1035, 1036, 1037, 1038)  # leases, F_NOTIFY, hints on how a file is written
 _PRLIMIT = (302, 261)
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 _ANY_NAMESPACE = _NEW_MOUNTS | _NEW_UTS | _NEW_IPC | _NEW_USER | _NEW_PIDS | _NEW_NET | 0x02000000
@@ -274,6 +293,10 @@ _UNIX_SOCKETS = 1
 def refuse_system_calls(walled: bool) -> bool:
     """Refuse namespaces, mounts, tracing, kernel keys, memory outside the limits, other processes' limits and priorities,
     and every network socket.
+
+    Two submissions that run at one time can open the same files: Python's, the course's, /dev/null. So nothing that one does to
+    such a file may show to the other: no lock, no lease, no notice. Whoever locks a file is told that it is done, and
+    nothing happens: libraries lock their own files, and here nobody else has those.
 
     walled: the file system, the network and the processes are this submission's own. Then sockets between processes of
     one machine stay, and so do files' modes and times; elsewhere whoever changes these is told that it is done, and
@@ -288,7 +311,7 @@ def refuse_system_calls(walled: bool) -> bool:
     def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
         return struct.pack("HBBI", code, yes, no, value)
 
-    number, architecture, argument = 0, 4, 16
+    number, architecture, argument, second_argument = 0, 4, 16, 24
     program = [
         step(load, architecture),
         step(equal, _AUDIT[machine], 1, 0),
@@ -298,7 +321,18 @@ def refuse_system_calls(walled: bool) -> bool:
         step(answer, _REFUSE),
     ]
     for numbers in _NUMBERS.values():
-        program += [step(equal, numbers[column], 0, 1), step(answer, _REFUSE)]
+        if (known := numbers[column]) is not None:
+            program += [step(equal, known, 0, 1), step(answer, _REFUSE)]
+    for lock in _LOCKS.values():
+        program += [step(equal, lock[column], 0, 1), step(answer, _PRETEND)]
+    program += [step(equal, _PREADV2[column], 0, 1), step(answer, _ABSENT)]  # falls back to preadv
+    commands = [step(load, second_argument)]
+    for command in (*_FCNTL_LOCKS, *_FCNTL_SIGNS):
+        commands += [
+            step(equal, command, 0, 1),
+            step(answer, _PRETEND if command in _FCNTL_LOCKS else _REFUSE),
+        ]
+    program += [step(equal, _FCNTL[column], 0, len(commands) + 1), *commands, step(answer, _ALLOW)]
     for label in () if walled else _LABELS.values():
         if (known := label[column]) is not None:
             program += [step(equal, known, 0, 1), step(answer, _PRETEND)]
@@ -381,20 +415,49 @@ def _allow(ruleset: int, path: Path, rights: int) -> bool:
         os.close(handle)
 
 
-# -- memory -------------------------------------------------------------------------------------------------------
+# -- control groups -----------------------------------------------------------------------------------------------
 
 
-def gather_memory() -> None:
-    """Lay this process's memory into large pages: forking it then costs a third."""
-    if not LINUX:
-        return
-    large, collapse = 2 << 20, 25
-    _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        words = line.split()
-        if words[1] != "rw-p" or words[5:] not in ([], ["[heap]"]):
-            continue
-        start, end = (int(address, 16) for address in words[0].split("-"))
-        start, end = (start + large - 1) // large * large, end // large * large
-        if end > start:
-            _libc.madvise(start, end - start, collapse)
+class Counters:
+    """What the kernel counts for a control group, read through files that were opened outside the walls.
+
+    Version 1 and version 2 of the groups write the same things differently; false where there are no such files.
+    """
+
+    FILES = 3
+
+    def __init__(self, files: Sequence[int] = ()) -> None:
+        """files: memory in use, memory by kind, and processor time; the last may be missing."""
+        self._files = list(files)
+
+    def __bool__(self) -> bool:
+        return len(self._files) >= 2
+
+    def close(self) -> None:
+        while self._files:
+            os.close(self._files.pop())
+
+    def memory(self, above: int = 0) -> int:
+        """Bytes of memory in use beyond `above`, without what the kernel only remembers of files on disks."""
+        used = self._numbers(0).get("", 0) if self else 0
+        if used <= above:
+            return 0
+        kinds = self._numbers(1)
+        remembered = [
+            kinds.get(f"total_{name}", kinds.get(name, 0)) for name in ("inactive_file", "active_file")
+        ]
+        return max(0, used - sum(remembered) - above)
+
+    def cpu(self) -> float:
+        """Seconds of processor time of all processes that are or were in the group; 0 where that is not counted."""
+        numbers = self._numbers(2) if len(self._files) > 2 else {}
+        return numbers.get("usage_usec", 0) / 1e6 or numbers.get("", 0) / 1e9
+
+    def _numbers(self, position: int) -> dict[str, int]:
+        """The lines "name number" of a file; a number that stands alone has no name."""
+        try:
+            lines = os.pread(self._files[position], 1 << 14, 0).decode().splitlines()
+        except OSError:
+            return {}
+        pairs = (line.rpartition(" ") for line in lines)
+        return {name: int(number) for name, _, number in pairs if number.isdigit()}

@@ -23,6 +23,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -52,8 +53,8 @@ FAILURES = {
 }
 """Why a function has no recording. Fixed words: who says so has seen the hidden inputs."""
 
-GATHER_AFTER = 8
-"""Submissions after which laying the memory into large pages (half a second) pays off."""
+ALL_TIME_USED = "killed: all time used"
+"""The status of a cell, and the reason of an answer, at which the time for the whole submission ended."""
 
 
 class LinkClosed(Exception):
@@ -92,20 +93,23 @@ class Link:
             raise LinkClosed from error
 
     def poll(self) -> Message | None:
-        """The next message if all of it is here. Raises LinkClosed at the end, Overflow when it is too long."""
+        """The next message if all of it is here. Raises LinkClosed at the end, Overflow when it is too long.
+
+        Receives once: whoever sends a byte at a time must not keep the one who listens from looking at the clock.
+        """
         message = self._take()
-        while message is None:
-            try:
-                data = self.sock.recv(1 << 20, socket.MSG_DONTWAIT)
-            except (BlockingIOError, InterruptedError):
-                return None
-            except OSError as error:
-                raise LinkClosed from error
-            if not data:
-                raise LinkClosed
-            self._bytes += data
-            message = self._take()
-        return message
+        if message is not None:
+            return message
+        try:
+            data = self.sock.recv(1 << 20, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise LinkClosed from error
+        if not data:
+            raise LinkClosed
+        self._bytes += data
+        return self._take()
 
     def wait(self, seconds: float | None = None) -> Message:
         """The next message; TimeoutError when it does not come in time."""
@@ -175,7 +179,7 @@ def serve(control: socket.socket, place: Place, modules: list[str]) -> None:
     while True:
         ready, _, _ = select.select([control], [], [], 0.2 if keepers else None)
         if ready:
-            order, handles, _, _ = socket.recv_fds(control, 9, 1)
+            order, handles, _, _ = socket.recv_fds(control, 9, 1 + confine.Counters.FILES)
             if not order:
                 break
             number = int.from_bytes(order[1:], "little")
@@ -183,11 +187,10 @@ def serve(control: socket.socket, place: Place, modules: list[str]) -> None:
                 _end([pid for pid, job in keepers.items() if job == number])
             else:
                 jobs += 1
-                if jobs == GATHER_AFTER:
-                    confine.gather_memory()
-                pid = _fork_keeper(control, own_processes, handles[0], place, shell, some + jobs)
+                pid = _fork_keeper(control, own_processes, handles, place, shell, some + jobs)
                 keepers[pid] = number
-                os.close(handles[0])
+                for handle in handles:
+                    os.close(handle)
         _reap(keepers)
     _end(list(keepers))
     _end(_children(os.getpid()))
@@ -212,11 +215,29 @@ def _warm_up(modules: list[str]) -> Any:
             exercises_of(chapter)
         except Exception:  # one chapter's trouble is not another's
             traceback.print_exc()
+    torch.Tensor.share_memory_ = _share_memory  # type: ignore[method-assign]
     shell = _shell()
     _rehearse(shell)
     gc.collect()
     gc.freeze()
     return shell
+
+
+def _share_memory(tensor: Any) -> Any:
+    """What torch.Tensor.share_memory_ does, in a file of the notebook's own: not every isolation has a /dev/shm."""
+    import torch
+
+    if tensor.device.type != "cpu" or tensor.is_shared() or not tensor.untyped_storage().nbytes():
+        return tensor
+    held: Any = tensor.untyped_storage()
+    with tempfile.NamedTemporaryFile() as file:
+        os.posix_fallocate(file.fileno(), 0, held.nbytes())
+        shared: Any = torch.UntypedStorage.from_file(file.name, True, held.nbytes())
+    shared.copy_(held)
+    view = torch.empty(0, dtype=tensor.dtype)
+    view.set_(shared, tensor.storage_offset(), tensor.size(), tensor.stride())
+    tensor.data = view
+    return tensor
 
 
 def _rehearse(shell: Any) -> None:
@@ -239,7 +260,7 @@ def _rehearse(shell: Any) -> None:
 
 
 def _fork_keeper(
-    control: socket.socket, own_processes: int, handle: int, place: Place, shell: Any, job: int
+    control: socket.socket, own_processes: int, handles: list[int], place: Place, shell: Any, job: int
 ) -> int:
     alone = place.walled and confine.next_child_is_init()
     sys.stdout.flush()
@@ -253,7 +274,9 @@ def _fork_keeper(
     try:
         control.close()
         confine.die_with_parent()
-        keeper = Keeper(Link(socket.socket(fileno=handle)), place, shell, job, alone)
+        grader = socket.socket(fileno=handles[0])
+        grader.sendall(b"k")  # from whom this comes tells the grader whom to put into a control group
+        keeper = Keeper(Link(grader), place, shell, job, alone, confine.Counters(handles[1:]))
         keeper.run()
         code = 0
     except LinkClosed:  # the grader has gone or has heard enough
@@ -344,13 +367,20 @@ class Usage:
 class Keeper:
     """The process that watches one submission. In a process namespace it is process 1: nothing outlives it."""
 
-    def __init__(self, grader: Link, place: Place, shell: Any, job: int, alone: bool) -> None:
+    def __init__(
+        self, grader: Link, place: Place, shell: Any, job: int, alone: bool, counters: confine.Counters
+    ) -> None:
         self.grader, self.place, self.shell, self.alone = grader, place, shell, alone
+        self.counters = counters
         self.uid = 50_000 + job % 10_000 if os.getuid() == 0 else os.getuid()
         self.missing: list[str] = []
         self.snapshots: list[Snapshot] = []
         self.notebook = 0
         self.buried_cpu = 0.0
+        self.seen_cpu: dict[tuple[str, str], float] = {}
+        self.cpu = 0.0
+        self.started = time.monotonic()
+        self.until = "cells"
         self.text = bytearray()
         self.written = 0
         self.checked_disk = 0.0
@@ -366,6 +396,7 @@ class Keeper:
             self._start_notebook()
             if not header["trial"] and self._run_cells():
                 self._end_notebook()
+                self.until = "answers"
                 self._answer_questions()
         finally:
             self._kill_all()
@@ -399,13 +430,14 @@ class Keeper:
                 if path.name != ".tmp":
                     os.chown(path, self.uid, self.uid)
 
-    def _lock_door(self) -> list[str]:
+    def _lock_door(self, counted: bool) -> list[str]:
         """In the student's process, before the first line of the student's: give up what it does not need."""
         missing = []
         uid, gid = os.getuid(), os.getgid()
         confine.hide_memory(False)
         if uid == 0:
-            confine.become(self.uid, keep_reading=not all(map(_open_to_all, sys.path)))
+            in_sight = self.place.walled or all(map(_open_to_all, sys.path))
+            confine.become(self.uid, keep_reading=not in_sight)
         elif self.place.walled and not confine.own_user_namespace(uid, gid):
             missing.append("users")
         if uid != 0 and confine.LINUX:
@@ -422,6 +454,8 @@ class Keeper:
         confine.limit("NPROC", limits["processes"] + others, reserve=len(self.steps))
         if self.place.device == "cpu":
             confine.limit("DATA", (_sizes("self", "VmData") or 4 << 30) + limits["memory_bytes"])
+            if not counted and (size := _sizes("self", "VmSize")):
+                confine.limit("AS", size + limits["memory_bytes"] + _ADDRESSES)
         confine.volunteer_for_oom()
         if not confine.renounce_privileges():
             missing.append("privileges")
@@ -441,17 +475,21 @@ class Keeper:
         output, inlet = os.pipe()
         os.set_blocking(output, False)
         pairs = {step.id: socket.socketpair() for step in self.steps if step.exercise and not step.shares}
-        self.base = _own_memory(os.getpid())
+        own = os.getpid()
+        self.base, self.base_size = _own_memory(own), _sizes(own, "VmSize")
+        self.base_tables, self.base_count = _sizes(own, "VmPTE"), self.counters.memory()
         pid = os.fork()
         if pid == 0:
             try:
                 ours.close()
                 self.grader.close()
+                counted = bool(self.counters)
+                self.counters.close()
                 os.close(output)
                 for near, _ in pairs.values():
                     near.close()
                 far = {id: pair[1] for id, pair in pairs.items()}
-                missing = self._enter(inlet)
+                missing = self._enter(inlet, counted)
                 run_notebook(self.shell, self.steps, Link(theirs), far, missing, self.place.device)
             finally:
                 os._exit(70)
@@ -465,7 +503,7 @@ class Keeper:
         self.missing += message[0].get("missing", []) if message else [reason]
         self.grader.send({"missing": [str(word) for word in self.missing]})
 
-    def _enter(self, inlet: int) -> list[str]:
+    def _enter(self, inlet: int, counted: bool) -> list[str]:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (inlet, 1), (inlet, 2)):
@@ -475,7 +513,7 @@ class Keeper:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         temporary = self.scratch / ".tmp"
-        missing = self._lock_door()
+        missing = self._lock_door(counted)
         confine.die_with_parent()
         os.chdir(self.scratch)
         with contextlib.suppress(OSError):
@@ -484,7 +522,10 @@ class Keeper:
         return missing
 
     def _run_cells(self) -> bool:
-        """Every step in order; False when the notebook had to be stopped."""
+        """Every step in order; False when the notebook has to run again without what had to be stopped.
+
+        When the time for all cells is used up, it does not: what it has reached so far is asked.
+        """
         sharing: list[Step] = []
         for position, step in enumerate(self.steps):
             self.text.clear()
@@ -505,8 +546,11 @@ class Keeper:
                     "line": line,
                     "status": reason or ("raised" if error else "ran"),
                     "seconds": time.monotonic() - started,
+                    "cpu": self.cpu,
                 }
             )
+            if reason == ALL_TIME_USED:
+                return True
             if reason not in ("", "no process"):
                 return False
         return True
@@ -576,6 +620,7 @@ class Keeper:
                     "reason": reason,
                     "allowed": allowed,
                     "seconds": time.monotonic() - started,
+                    "cpu": self.cpu,
                 },
                 answer,
             )
@@ -631,7 +676,10 @@ class Keeper:
         usage = self._usage()
         if usage.cpu - cpu_before > self.limits["cpu_seconds"] or seconds > self.limits["wall_seconds"]:
             return "killed: time"
-        if usage.memory > self.limits["memory_bytes"] and self._memory() > self.limits["memory_bytes"]:
+        cpu_left, wall_left = self.limits[self.until]
+        if usage.cpu > cpu_left or time.monotonic() - self.started > wall_left:
+            return ALL_TIME_USED
+        if self._too_much_memory(usage):
             return "killed: memory"
         if usage.processes > self.limits["processes"] + len(self.snapshots) + 1:
             return "killed: processes"
@@ -697,18 +745,37 @@ class Keeper:
                 words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 usage.processes += 1
                 usage.cpu += sum(map(int, words[11:15])) / _TICKS
-                usage.memory += max(0, _own_memory(pid) - self.base)
+                self.seen_cpu[f"{pid}", words[19]] = sum(map(int, words[11:13])) / _TICKS
+                usage.memory += max(0, _own_memory(pid) - self.base, _sizes(pid, "VmSize") - self.base_size)
+        # a child of whoever ignores its children's end is buried by nobody: what it was last seen to have used counts
+        usage.cpu = max(usage.cpu, sum(self.seen_cpu.values()))
+        self.cpu = usage.cpu = self.counters.cpu() or usage.cpu
         return usage
 
+    def _too_much_memory(self, usage: Usage) -> bool:
+        """By the kernel's own count where there is a control group, else by what the processes hold and could fill."""
+        allowed = self.limits["memory_bytes"]
+        if self.counters:
+            scratch = _on_tmpfs(self.scratch) if self.place.walled else 0
+            return self.counters.memory(above=allowed + scratch + self.base_count) > 0
+        return usage.memory > allowed and self._memory() > allowed
+
     def _memory(self) -> int:
-        """What the processes hold together, shared pages counted once: exact, and slower than `_usage`."""
-        total = -self.base
+        """What the processes hold together, shared pages counted once: exact, and slower than `_usage`.
+
+        Pages that are shared with nobody's knowledge of them (a mapping that was filled and let go) count as filled.
+        """
+        private = tables = 0
+        mapped: dict[str, int] = {}
         for pid in self._processes():
             with contextlib.suppress(OSError):
                 for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                    if line.startswith(("Pss_Anon:", "Pss_Shmem:", "SwapPss:")):
-                        total += int(line.split()[1]) << 10
-        return total
+                    if line.startswith(("Pss_Anon:", "SwapPss:")):
+                        private += int(line.split()[1]) << 10
+            tables += max(0, _sizes(pid, "VmPTE") - self.base_tables)
+            for inode, size in _shared_mappings(pid).items():
+                mapped[inode] = max(size, mapped.get(inode, 0))
+        return max(0, private + self.base_tables - self.base) + tables + sum(mapped.values())
 
     def _kill_all(self, but: set[int] = frozenset()) -> None:  # type: ignore[assignment]
         """End every process of this job but these, however quickly they multiply."""
@@ -728,6 +795,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _SHORT = 1 << 16
 """Bytes of what a student's process may say beside its recording."""
 
+_ADDRESSES = 1 << 30
+"""Bytes of addresses beside those of the memory that a process may have: what threads and allocators only set aside."""
+
 
 def _sizes(pid: int | str, *names: str) -> int:
     """The sum of these lines of /proc/…/status, in bytes; 0 where there is no such process."""
@@ -746,8 +816,29 @@ def _has_ended(pid: int) -> bool:
 
 
 def _own_memory(pid: int) -> int:
-    """Bytes of a process that belong to no file."""
-    return _sizes(pid, "RssAnon", "RssShmem")
+    """Bytes of a process that belong to no file, and those of the tables that say where they are."""
+    return _sizes(pid, "RssAnon", "RssShmem", "VmPTE")
+
+
+def _shared_mappings(pid: int) -> dict[str, int]:
+    """The mappings of a process that belong to no file on a disk: how far into each it could reach, in bytes."""
+    found: dict[str, int] = {}
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines():
+            addresses, rights, offset, device, inode, *name = line.split(maxsplit=5)
+            if rights[3] == "s" and name and name[0].startswith(("/dev/zero", "/dev/shm/")):
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                file = f"{device} {inode}"
+                found[file] = max(found.get(file, 0), int(offset, 16) + end - start)
+    return found
+
+
+def _on_tmpfs(folder: Path) -> int:
+    """Bytes that a folder with a size of its own holds."""
+    with contextlib.suppress(OSError):
+        room = os.statvfs(folder)
+        return (room.f_blocks - room.f_bfree) * room.f_frsize
+    return 0
 
 
 def _processes_of(uid: int) -> int:

@@ -80,6 +80,12 @@ def _parser() -> argparse.ArgumentParser:
         help="submissions at a time (default: %(default)s)",
     )
     grade.add_argument("--again", action="store_true", help="run also what did not change")
+    grade.add_argument(
+        "--limit",
+        type=_seconds,
+        metavar="SECONDS",
+        help="processor time of a cell or an exercise, usually 10; all other times grow with it. Kept with the class folder",
+    )
     grade.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     grade.add_argument("--isolation", choices=("auto", "bubblewrap", "landlock", "none"), default="auto")
     grade.add_argument("--dask", metavar="ADDRESS", help="record on a cluster: tcp://scheduler:8786")
@@ -135,6 +141,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 1 <= number <= 36_000:
+        raise argparse.ArgumentTypeError("between 1 and 36000 seconds")
+    return number
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -177,8 +190,9 @@ def _release(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from solutions.classroom.engine import limits_of, set_limit
     from solutions.classroom.folder import ClassFolderError, open_class
-    from solutions.classroom.grade import grade_class
+    from solutions.classroom.grade import grade_class, waiting_for
     from solutions.classroom.report import print_class, rows
 
     folder = open_class(options.folder)
@@ -187,13 +201,15 @@ def _grade(options: argparse.Namespace) -> int:
         raise ClassFolderError(
             f"Nothing is released in {folder.root.name} yet: classroom release {options.folder}"
         )
+    limits = set_limit(folder, options.limit) if options.limit else limits_of(folder)
     where: dict[str, Any] = {}
     if options.dask:
         from solutions.classroom.cluster import on_cluster
 
-        where = {**on_cluster(options.dask, options.isolation, options.device)}
+        where = {**on_cluster(options.dask, options.isolation, options.device, limits)}
     total = len(chosen) * len(options.student or folder.students())
     ran = 0
+    progress = tqdm(total=total, unit="submission", desc="grading")
     work = grade_class(
         folder,
         chosen,
@@ -202,12 +218,17 @@ def _grade(options: argparse.Namespace) -> int:
         again=options.again,
         device=options.device,
         isolation=options.isolation,
+        limits=limits,
+        watch=lambda names: progress.set_postfix_str(waiting_for(names)),
         **where,
     )
-    for graded in tqdm(work, total=total, unit="submission", desc="grading"):
-        ran += graded.ran
-        if graded.trouble:
-            print(f"{graded.student}, {graded.chapter}: {graded.trouble}", file=sys.stderr)
+    with progress:
+        for graded in work:
+            ran += graded.ran
+            progress.update()
+            if graded.trouble:
+                progress.write(f"{graded.student}, {graded.chapter}: {graded.trouble}", file=sys.stderr)
+        progress.set_postfix_str("")
     found = [row for row in rows(folder, chosen) if not options.student or row.student in options.student]
     print_class(found)
     for sentence in folder.unmatched().values():

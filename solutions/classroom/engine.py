@@ -1,6 +1,7 @@
 """One submission through the sandbox: from notebook to job, from job to result, and never twice the same."""
 
 import hashlib
+import json
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +13,10 @@ from course.exercises import exercises_of
 from course.recording import Outcome
 from course.sheets import sheet_name
 from solutions.classroom.build import DEMO_TAG, grade_id
-from solutions.classroom.folder import ClassFolder
+from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.kept import to_grade_by
 from solutions.classroom.needed import needed_cells
-from solutions.classroom.sandbox import CellResult, Job, Result, Sandbox, Step
+from solutions.classroom.sandbox import CellResult, Job, Limits, Result, Sandbox, Step
 from solutions.classroom.sharing import settled, share_snapshots
 from solutions.classroom.version import course_version
 
@@ -48,20 +49,34 @@ def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> lis
     )
 
 
-def digest_of(job: Job, chapter: str) -> str:
-    """Equal digests, equal results: submission, secret inputs, course version and device."""
+def limits_of(folder: ClassFolder) -> Limits:
+    """What a submission of this class may use: the usual, or what `classroom grade --limit` last said."""
+    path = folder.hidden / "limit.json"
+    try:
+        return Limits.of(float(json.loads(path.read_text("utf-8")))) if path.is_file() else Limits()
+    except (ValueError, TypeError):
+        raise ClassFolderError(
+            f"{path} holds no number of seconds: classroom grade --limit writes it anew."
+        ) from None
+
+
+def set_limit(folder: ClassFolder, seconds: float) -> Limits:
+    """From now on a cell or an exercise of this class may take so many seconds, and all the rest in proportion."""
+    archive.write_bytes(folder.hidden / "limit.json", json.dumps(seconds).encode())
+    return limits_of(folder)
+
+
+def digest_of(job: Job, chapter: str, limits: Limits | None = None) -> str:
+    """Equal digests, equal results: submission, secret inputs, course version, device, and time where it is not the usual."""
     digest = hashlib.sha256(f"{chapter} {course_version(chapter)} {job.device}".encode())
+    if limits is not None and limits.cpu_seconds != Limits.cpu_seconds:
+        digest.update(f" {limits.cpu_seconds}".encode())
     for step in job.steps:
         digest.update(repr((step.id, step.source, step.exercise)).encode())
     digest.update(job.questions)
     for name, data in sorted(job.files.items()):
         digest.update(name.encode() + data)
     return digest.hexdigest()[:32]
-
-
-def is_kept(folder: ClassFolder, digest: str) -> bool:
-    """Whether an equal job was run before; what was kept may be damaged."""
-    return _path(folder, digest).exists()
 
 
 def recorded(folder: ClassFolder, digest: str) -> Result | None:
@@ -83,7 +98,7 @@ def keep(folder: ClassFolder, digest: str, result: Result) -> None:
 
 def run(folder: ClassFolder, chapter: str, job: Job, sandbox: Sandbox) -> Result:
     """The job's result: remembered, or run now."""
-    digest = digest_of(job, chapter)
+    digest = digest_of(job, chapter, sandbox.limits)
     result = recorded(folder, digest)
     if result is None:
         result = settled(sandbox.run(job), job, chapter, folder.secret_answers(chapter), sandbox.run)

@@ -3,12 +3,13 @@
 import errno
 import logging
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from nbgrader.converters import Autograde
@@ -19,12 +20,12 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from solutions.classroom import nbgrader_parts
 from solutions.classroom.build import notebook_bytes
-from solutions.classroom.engine import digest_of, is_kept, job_of, keep, recorded
+from solutions.classroom.engine import digest_of, job_of, keep, limits_of, recorded
 from solutions.classroom.exchange import carry_over
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.gradebook import forget_absent, one_engine
 from solutions.classroom.rereading import keep_older_texts
-from solutions.classroom.sandbox import Job, Limits, Result, Sandbox
+from solutions.classroom.sandbox import Job, Limits, Result, Sandbox, SandboxError
 from solutions.classroom.sharing import settled
 from solutions.classroom.submission import Submission, read_submission
 
@@ -40,17 +41,21 @@ FOR_EVERYBODY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFIL
 """Errors of the machine, no submission's own: they end the command."""
 
 AHEAD = 128
-"""Submissions that are read and handed out before the first of them must be done: memory does not grow with the class."""
+"""Submissions that are read and not yet in the gradebook: memory does not grow with the class."""
+
+Watch = Callable[[Sequence[str]], None]
+"""Is told, every second, whose submissions are running."""
 
 
 @dataclass
 class Work:
-    """One submission on its way: what was read, what is to run of it, and its recording where one is being made."""
+    """One submission on its way: what was read, what is to run of it, and its recording: an earlier one, or the one being made."""
 
     student: str
     submission: Submission
     job: Job | None = None
     digest: str = ""
+    remembered: Result | None = None
     recording: Future[Result] | None = None
 
 
@@ -81,11 +86,13 @@ def grade_class(
     isolation: str = "auto",
     executor: Executor | None = None,
     record: Callable[[Job], Result] | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Graded]:
-    """Grade these chapters of these students; yields each submission when the gradebook has it.
+    """Grade these chapters of these students; yields each submission when the gradebook has it, the quick ones first.
 
-    jobs: how many submissions run at a time. again: run also what was recorded before. executor and record: where
-    and with what recordings are made (a Dask cluster, say); threads and one warm sandbox when left out.
+    jobs: how many submissions run at a time. again: run also what was recorded before. limits: the class folder's own
+    when left out. executor and record: where and with what recordings are made (a Dask cluster, say); threads and one
+    warm sandbox when left out. watch: hears whose submissions are waited for.
     """
     everybody = folder.students()
     unknown = sorted(set(students or []) - set(everybody))
@@ -101,23 +108,44 @@ def grade_class(
         for chapter in chapters:  # all of them before the first is graded
             folder.released_notebook(chapter)
             folder.secret_answers(chapter)
-        sandbox = None
+        limits = limits or limits_of(folder)
+        sandbox, stopped = None, threading.Event()
         if record is None:
-            sandbox = Sandbox(limits or Limits(), isolation=isolation, device=device)
+            sandbox = Sandbox(limits, isolation=isolation, device=device)
             record = sandbox.run
-        pool = executor or ThreadPoolExecutor(max_workers=jobs)
+        elif executor is not None:
+            record = partial(_far, executor, record, stopped)
+        pool = ThreadPoolExecutor(max_workers=jobs if executor is None else AHEAD)
         if sandbox is not None:
             pool.submit(getattr, sandbox, "isolation")  # it warms up while the answers are made
         try:
             for chapter in chapters:
                 yield from _grade_chapter(
-                    folder, chapter, students or everybody, pool, record, again, device, executor is not None
+                    folder, chapter, students or everybody, pool, record, again, device, limits, watch
                 )
         finally:
-            if executor is None:
-                pool.shutdown(cancel_futures=True)
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             if sandbox is not None:
-                sandbox.close()
+                sandbox.close()  # ends what still runs
+            pool.shutdown()
+
+
+def waiting_for(students: Sequence[str], most: int = 3) -> str:
+    """Whom the progress line names."""
+    names = ["".join(c if c.isprintable() else "?" for c in name[:30]) for name in students[:most]]
+    others = len(students) - len(names)
+    return f"waiting for {', '.join(names)}{f' and {others} more' if others else ''}" if names else ""
+
+
+def _far(executor: Executor, record: Callable[[Job], Result], stopped: threading.Event, job: Job) -> Result:
+    """A recording that is made elsewhere; the thread that calls this only waits for it, until grading is stopped."""
+    recording = executor.submit(record, job)
+    while not stopped.is_set():
+        if wait([recording], timeout=1).done:
+            return recording.result()
+    recording.cancel()
+    raise SandboxError("Grading was stopped.")
 
 
 def _grade_chapter(
@@ -128,64 +156,64 @@ def _grade_chapter(
     record: Callable[[Job], Result],
     again: bool,
     device: str,
-    far: bool,
+    limits: Limits,
+    watch: Watch | None,
 ) -> Iterator[Graded]:
-    """far: the pool is a cluster's, which holds no answers; what has to be recorded twice is sent out twice."""
+    """Whoever is done first is booked first; what is recorded is kept at once, whoever is still waited for."""
     release = folder.released_notebook(chapter)
     answers = folder.secret_answers(chapter)
     converter = Converter(folder)
 
-    def start(job: Job) -> Future[Result]:
-        if far:
-            return pool.submit(record, job)
-        return pool.submit(lambda: settled(record(job), job, chapter, answers, record))
-
-    def outcome(job: Job, recording: Future[Result]) -> Result:
-        if not far:
-            return recording.result()
-        return settled(
-            recording.result(), job, chapter, answers, lambda job: pool.submit(record, job).result()
-        )
+    def make(job: Job, digest: str) -> Result:
+        """In a thread of the pool: when the grader is killed a moment later, nothing of this runs again."""
+        result = settled(record(job), job, chapter, answers, record)
+        keep(folder, digest, result)
+        return result
 
     def begin(student: str) -> Work:
         path = folder.submitted(student, chapter) / f"{chapter}.ipynb"
         work = Work(student, read_submission(path, release))
         if not work.submission.unreadable:
             work.job = job_of(folder, chapter, work.submission.notebook, device)
-            work.digest = digest_of(work.job, chapter)
-            if again or not is_kept(folder, work.digest):
-                work.recording = start(work.job)
+            work.digest = digest_of(work.job, chapter, limits)
+            work.remembered = None if again else recorded(folder, work.digest)
+            if work.remembered is None:
+                work.recording = pool.submit(make, work.job, work.digest)
         return work
-
-    def result_for(work: Work) -> Result | None:
-        if work.job is None:
-            return None
-        if work.recording is None:
-            if remembered := recorded(folder, work.digest):
-                return remembered
-            work.recording = start(work.job)  # what was kept is damaged
-        result = outcome(work.job, work.recording)
-        keep(folder, work.digest, result)
-        return result
 
     def finish(work: Work) -> Graded:
         if is_absent(work.submission):
             forget_absent(folder, chapter, work.student)
             return Graded(work.student, chapter, ran=False, absent=True)
-        result = result_for(work)
+        result = work.remembered if work.recording is None else work.recording.result()
         trouble = converter.autograde(folder, chapter, work.student, work.submission, result)
         if trouble:  # the release as it was, with the reason, is a submission that nothing can go wrong with
             plain = Submission(deepcopy(release), unreadable=trouble)
             trouble = converter.autograde(folder, chapter, work.student, plain, None)
         return Graded(work.student, chapter, ran=work.recording is not None, trouble=trouble)
 
-    waiting: deque[Work] = deque()
+    waiting: dict[Future[Result], Work] = {}
+
+    def finished(most: int) -> Iterator[Graded]:
+        """Book what is done; wait until no more than `most` are not."""
+        while waiting:
+            done = [recording for recording in waiting if recording.done()]
+            for recording in done:
+                yield finish(waiting.pop(recording))
+            if len(waiting) <= most:
+                return
+            if watch is not None:
+                watch([work.student for recording, work in waiting.items() if recording.running()])
+            wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+
     for student in students:
-        waiting.append(begin(student))
-        if len(waiting) == AHEAD:
-            yield finish(waiting.popleft())
-    while waiting:
-        yield finish(waiting.popleft())
+        work = begin(student)
+        if work.recording is None:
+            yield finish(work)
+        else:
+            waiting[work.recording] = work
+        yield from finished(AHEAD - 1)
+    yield from finished(0)
 
 
 def is_absent(submission: Submission) -> bool:

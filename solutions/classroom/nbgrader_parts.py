@@ -25,12 +25,12 @@ from course.exercises import CHAPTERS, exercises_of
 from solutions.classroom.access import follow, is_shared
 from solutions.classroom.build import ANSWER, STUB, grade_id
 from solutions.classroom.changes import change_of, refuse_what_loses_marks
-from solutions.classroom.engine import job_of, run
+from solutions.classroom.engine import job_of, limits_of, run
 from solutions.classroom.exchange import careful_timestamps, carry_over, read_stamp
 from solutions.classroom.folder import ClassFolder, ClassFolderError, finish_what_was_killed
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
 from solutions.classroom.rereading import keep_texts, texts_before, texts_of
-from solutions.classroom.sandbox import Result, Sandbox
+from solutions.classroom.sandbox import Limits, Result, Sandbox
 from solutions.classroom.submission import Submission, read_submission
 
 HERE = "solutions.classroom.nbgrader_parts"
@@ -208,16 +208,16 @@ def mark_notebook(folder: ClassFolder, student: str, chapter: str, notebook: Not
         marked = nothing_to_judge(chapter, facts["unreadable"])
     else:
         job = job_of(folder, chapter, notebook)
-        result = recorded_now.get() or run(folder, chapter, job, the_sandbox())
+        result = recorded_now.get() or run(folder, chapter, job, the_sandbox(limits_of(folder)))
         marked = judge(chapter, result, job, folder.secret_answers(chapter))
     write_verdicts(notebook, chapter, marked, result)
     keep_verdicts(folder, student, chapter, marked, facts, result)
 
 
 @cache
-def the_sandbox() -> Sandbox:
+def the_sandbox(limits: Limits) -> Sandbox:
     """One warm sandbox for the whole process."""
-    sandbox = Sandbox()
+    sandbox = Sandbox(limits)
     atexit.register(sandbox.close)
     return sandbox
 

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from course import archive, confine
-from course.recorder import FAILURES, Link, LinkClosed, Overflow
+from course.recorder import ALL_TIME_USED, FAILURES, Link, LinkClosed, Overflow
 from course.recording import Outcome
+from solutions.classroom import cgroup
 
 WAYS = ("bubblewrap", "landlock", "none")
 """How students' code can be isolated, the strongest first; "auto" stands for the first that works."""
@@ -49,6 +50,8 @@ class Limits:
     """What one submission may use. Seconds hold per cell and per recorded exercise, everything else for all of it.
 
     cpu_seconds: of the processor. wall_seconds: by the clock, generous, for several submissions share the cores.
+    all_cpu_seconds, all_wall_seconds: of everything together, however often it has to run again; two thirds of them are for
+    the cells, so that what these have reached can still be recorded.
     output_bytes: what a cell may print before it is stopped; the first text_bytes of it are kept.
     recording_bytes: of one exercise; right answers have less than one megabyte, and those of many submissions wait in memory.
     scratch_bytes, scratch_files: what its folder may hold.
@@ -56,6 +59,8 @@ class Limits:
 
     cpu_seconds: float = 10
     wall_seconds: float = 120
+    all_cpu_seconds: float = 120
+    all_wall_seconds: float = 360
     memory_bytes: int = field(default_factory=_memory)
     processes: int = 64
     output_bytes: int = 16 << 20
@@ -63,6 +68,26 @@ class Limits:
     scratch_bytes: int = 256 << 20
     scratch_files: int = 10_000
     recording_bytes: int = 8 << 20
+
+    @classmethod
+    def of(cls, seconds: float) -> "Limits":
+        """So many seconds of processor time for a cell or an exercise; all other times grow in proportion."""
+        usual, times = cls(), seconds / cls.cpu_seconds
+        return replace(
+            usual,
+            cpu_seconds=seconds,
+            wall_seconds=usual.wall_seconds * times,
+            all_cpu_seconds=usual.all_cpu_seconds * times,
+            all_wall_seconds=usual.all_wall_seconds * times,
+        )
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that a submission has used up, of the processor and by the clock."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,17 +112,21 @@ def sharing(steps: Sequence[Step]) -> list[Step]:
 
 @dataclass
 class Job:
-    """One submission. questions: an archive {exercise: {"seeds": […], "inputs": […]}}. files: for its folder."""
+    """One submission. questions: an archive {exercise: {"seeds": […], "inputs": […]}}. files: for its folder.
+
+    spent: what was used up before, when a part of a submission is recorded a second time.
+    """
 
     steps: list[Step]
     questions: bytes
     files: dict[str, bytes] = field(default_factory=dict)
     device: str = "cpu"
+    spent: Spent = Spent()
 
 
 @dataclass
 class CellResult:
-    """What a cell did. status: ran, raised, killed: time / memory / output / processes / disk, died or skipped.
+    """What a cell did. status: ran, raised, killed: time / memory / output / processes / disk / all time used, died or skipped.
 
     text: what it wrote, cut off after Limits.text_bytes. error: the exception's type. seconds: by the clock; for a
     graded cell those of its recording.
@@ -115,6 +144,7 @@ class CellResult:
 class Result:
     """What a submission did. failures: exercise → one sentence why it has no recording.
 
+    seconds, cpu_seconds: what it used up, by the clock and of the processor.
     isolation: one sentence on what was not isolated; empty when everything was.
     """
 
@@ -123,6 +153,7 @@ class Result:
     failures: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     isolation: str = ""
+    cpu_seconds: float = 0.0
 
 
 _STOPPED = {
@@ -132,8 +163,13 @@ _STOPPED = {
     "killed: processes": "started more than {processes} processes and was stopped",
     "killed: disk": "wrote more files than it may and was stopped",
     "killed: recording": "returned more than {recording} and was stopped",
+    ALL_TIME_USED: "was stopped: {all_time}",
     "died": "ended its own process",
 }
+_ALL_TIME = (
+    "the whole notebook may take {wall} by the clock and {cpu} of processor time, and that was used up."
+    " Take out or shorten what waits or computes for long"
+)
 
 
 def reason_for(status: str, limits: Limits) -> str:
@@ -142,8 +178,14 @@ def reason_for(status: str, limits: Limits) -> str:
         "memory": _size(limits.memory_bytes),
         "output": _size(limits.output_bytes),
         "recording": _size(limits.recording_bytes),
+        "all_time": _ALL_TIME.format(wall=_time(limits.all_wall_seconds), cpu=_time(limits.all_cpu_seconds)),
     }
     return _STOPPED.get(status, _STOPPED["died"]).format(**asdict(limits), **sizes)
+
+
+def _time(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:g} s" if minutes < 2 else f"{minutes:.3g} minutes"
 
 
 def _size(count: int) -> str:
@@ -207,6 +249,10 @@ class Sandbox:
             except SandboxError:
                 server.gone(within=1)
                 result = run.given_up()
+                if run.late():
+                    break
+        if self._closed:
+            raise SandboxError("The sandbox was closed in the middle of a submission.")
         result.seconds = time.monotonic() - started
         return result
 
@@ -239,28 +285,40 @@ class _Run:
         self.job, self.limits = job, limits
         self.outcome = Result()
         self.asked = False
+        self.all_used = False
+        self.begun = time.monotonic() - job.spent.wall
+        self.cpu_before = self.cpu_now = job.spent.cpu
 
     def result(self, server: "_Server") -> Result:
         """Run every part of the job, and say of each exercise that has no recording why."""
         self.server, self.outcome.isolation = server, server.isolation
         self.left_out: set[str] = set()
+        self.reached: set[str] = set()
         self.apart = server.device != "cpu"
-        self.seconds = self.limits.cpu_seconds
+        self.cpu_seconds, self.wall_seconds = self.limits.cpu_seconds, self.limits.wall_seconds
         self._forget_recordings()
         for steps in self._parts():
             self._repeat(steps)
         return self._completed(_NOT_REACHED[0])
+
+    def late(self) -> bool:
+        """Whether this submission has used up all the time that it may have."""
+        return time.monotonic() - self.begun >= self.limits.all_wall_seconds
 
     def _forget_recordings(self) -> None:
         self.outcome.recordings.clear()
         self.outcome.failures.clear()
 
     def given_up(self) -> Result:
-        """What there is of a submission that has ended its sandbox."""
+        """What there is of a submission that has ended its sandbox, or of one that nobody waits for any longer."""
+        self.all_used = self.all_used or self.late()
         return self._completed("{} was not recorded: the submission ended the sandbox that ran it.")
 
     def _completed(self, reason: str) -> Result:
         """The outcome with a word on every cell and exercise."""
+        self.outcome.cpu_seconds = self.cpu_now - self.job.spent.cpu
+        if self.all_used:
+            reason = f"{{}} was not reached: {reason_for(ALL_TIME_USED, self.limits).partition(': ')[2]}."
         for step in self.job.steps:
             self.outcome.cells.setdefault(step.id, CellResult(step.id))
             name = step.exercise
@@ -280,30 +338,51 @@ class _Run:
         return cells[-1:] + [[*before, steps[place]] for before, place in zip(cells, places, strict=False)]
 
     def _repeat(self, steps: list[Step]) -> None:
-        """Every kill halves the time that the next one may take; in the end only cells that have run before remain."""
-        end = time.monotonic() + 4 * self.limits.wall_seconds
+        """Every kill halves the time that the next one may take; in the end only what has been reached before remains."""
         for _ in range(len(steps) + 3):
-            if time.monotonic() > end:
-                self._leave_out_the_rest()
+            remaining, share = [step for step in steps if step.id not in self.left_out], _FOR_CELLS
+            if self._used() > share:  # one last time, with half of what is left, as far as it has been
+                self.all_used = True
+                remaining = [step for step in remaining if step.id in self.reached]
+                share = (1 + self._used()) / 2
+            if self._used() >= 1 or not remaining:
+                return
             try:
-                with self.server.scratch() as scratch, self.server.connect() as link:
-                    self._attempt(link, scratch, [step for step in steps if step.id not in self.left_out])
+                with self.server.scratch() as scratch, self.server.connect(self.limits) as link:
+                    self._attempt(link, scratch, remaining, share)
                 return
             except _Apart:
                 self.apart = True
                 self._forget_recordings()
             except _Stopped:
                 self.apart = True
-                self.seconds = max(1.0, self.seconds / 2)
+                self.cpu_seconds = max(1.0, self.cpu_seconds / 2)
+                self.wall_seconds = max(10.0, self.wall_seconds / 2)
+            finally:
+                self.cpu_before = self.cpu_now
 
-    def _leave_out_the_rest(self) -> None:
-        done = {id for id, cell in self.outcome.cells.items() if cell.status in ("ran", "raised")}
-        self.left_out |= {step.id for step in self.job.steps if not step.exercise} - done
+    def _used(self) -> float:
+        """The share of its time that this submission has used up, by the clock or of the processor."""
+        clock = (time.monotonic() - self.begun) / self.limits.all_wall_seconds
+        return max(clock, self.cpu_now / self.limits.all_cpu_seconds)
 
-    def _attempt(self, link: Link, scratch: str, steps: list[Step]) -> None:
+    def _left(self, share: float) -> tuple[float, float]:
+        """How many seconds of processor and clock are left until that share of all the time is used up."""
+        cpu = share * self.limits.all_cpu_seconds - self.cpu_before
+        return max(0.0, cpu), max(0.0, self._clock_left(share))
+
+    def _clock_left(self, share: float = 1) -> float:
+        return share * self.limits.all_wall_seconds - (time.monotonic() - self.begun)
+
+    def _attempt(self, link: Link, scratch: str, steps: list[Step], share: float) -> None:
         if self.apart:
             steps = [replace(step, shares=False) for step in steps]
-        limits = asdict(self.limits) | {"cpu_seconds": self.seconds}
+        limits = asdict(self.limits) | {
+            "cpu_seconds": self.cpu_seconds,
+            "wall_seconds": self.wall_seconds,
+            "cells": self._left(share),
+            "answers": self._left(1),
+        }
         files = {_plain_name(name): data for name, data in self.job.files.items()}
         header = {
             "steps": [[step.id, step.source, step.exercise, step.shares] for step in steps],
@@ -322,13 +401,22 @@ class _Run:
     def _follow_cells(self, link: Link, steps: list[Step]) -> list[str]:
         """Take in what each cell did; the ids of the snapshots that wait for their questions."""
         waiting = iter(steps)
+        last_time, before, now = self.all_used, set(self.reached), set[str]()
         while True:
             said, _ = link.wait(self._patience())
             if "ready" in said:
+                if (
+                    self.all_used
+                    and not last_time
+                    and any(step.exercise and step.id in before - now for step in steps)
+                ):  # an earlier attempt had come further
+                    raise _Stopped
                 return [str(id) for id in said["ready"]]
             if "cell" not in said:
                 continue
             step = next(step for step in waiting if step.id == said["cell"])
+            self.cpu_now = max(self.cpu_now, self.cpu_before + float(said["cpu"]))
+            self.all_used = self.all_used or said["status"] == ALL_TIME_USED
             cell = CellResult(
                 step.id,
                 str(said["text"])[: self.limits.text_bytes],
@@ -337,15 +425,18 @@ class _Run:
                 str(said["status"]),
                 float(said["seconds"]),
             )
+            if cell.status in ("ran", "raised"):
+                self.reached.add(step.id)
+                now.add(step.id)
             if not step.exercise:
                 if not self.asked:  # what runs after a question may know it; nobody reads that
                     self.outcome.cells[step.id] = cell
-            elif cell.status != "ran":
+            elif cell.status not in ("ran", ALL_TIME_USED):
                 self.outcome.cells[step.id] = replace(cell, status="died")
                 self.outcome.failures[step.exercise] = _NOT_REACHED[cell.status == "no process"].format(
                     step.exercise
                 )
-            if cell.status not in ("ran", "raised", "no process"):
+            if cell.status not in ("ran", "raised", "no process", ALL_TIME_USED):
                 self.left_out.add(step.id)
                 raise _Stopped
 
@@ -353,7 +444,7 @@ class _Run:
         questions = _by_exercise(self.job.questions)
         by_id = {step.id: step for step in graded}
         shared = {step.id for step in sharing(graded)}
-        if not shared <= set(ready):
+        if not self.all_used and not shared <= set(ready):
             raise _Apart
         for id in ready:
             step = by_id.pop(id)
@@ -361,9 +452,11 @@ class _Run:
             self.asked = True
             link.send({"question": id}, questions.get(name, _NO_QUESTIONS))
             said, answer = link.wait(self._patience())
+            self.cpu_now = max(self.cpu_now, self.cpu_before + float(said["cpu"]))
             seconds = float(said["seconds"])
             status = str(said["reason"]) or ("raised" if said["failure"] else "ran")
             self.outcome.cells[id] = CellResult(id, status=status, seconds=seconds)
+            self.all_used = self.all_used or said["reason"] == ALL_TIME_USED
             if said["reason"]:
                 limits = replace(self.limits, cpu_seconds=float(said["allowed"]))
                 self.outcome.failures[name] = f"{name} {reason_for(said['reason'], limits)}."
@@ -372,8 +465,10 @@ class _Run:
             else:
                 self._accept(name, answer)
             recorded = self.outcome.recordings.get(name, [])
-            if id in shared and (
-                not recorded or any(outcome.raised == "MemoryError" for outcome in recorded)
+            if (
+                id in shared
+                and not self.all_used
+                and (not recorded or any(outcome.raised == "MemoryError" for outcome in recorded))
             ):
                 raise _Apart
 
@@ -396,9 +491,15 @@ class _Run:
         self.outcome.failures.pop(name, None)
 
     def _patience(self) -> float:
-        """The keeper watches the clock; this is for the case that it cannot."""
-        return self.limits.wall_seconds + 60
+        """The keeper watches the clock; this is for the case that it cannot, whatever it says in the meantime."""
+        return max(0.0, min(self.limits.wall_seconds, self._clock_left()) + _GRACE)
 
+
+_GRACE = 60
+"""Seconds that a keeper has to end a submission whose time is up."""
+
+_FOR_CELLS = 2 / 3
+"""Share of a submission's time at which its cells are stopped and what they have reached is recorded."""
 
 _LARGEST_TREE = 4 << 20
 """Bytes of a recording's names and texts, beside its tensors."""
@@ -474,11 +575,15 @@ class _Server:
         self, kind: str, device: str, modules: Sequence[str], limits: Limits, patience: float = 180
     ) -> None:
         self.kind, self.device = kind, device
+        if kind == "bubblewrap" and os.getuid() == 0:
+            _check_that_others_can_read()
         self.folder = Path(tempfile.mkdtemp(prefix="classroom-"))
         self.folder.chmod(0o711)
         self._log = self.folder / "log"
         self._lock = threading.Lock()
         self._jobs = count(1)
+        self._tree = cgroup.find_tree()
+        cgroup.clear_old_groups(self._tree)
         self._control, inside = socket.socketpair()
         try:
             with inside, self._log.open("wb") as log:
@@ -512,14 +617,20 @@ class _Server:
         return True
 
     @contextlib.contextmanager
-    def connect(self) -> Iterator[Link]:
+    def connect(self, limits: Limits) -> Iterator[Link]:
         """A link to a keeper of one's own; closing it ends the keeper and everything below it."""
         number = next(self._jobs)
         ours, theirs = socket.socketpair()
         link = Link(ours)
+        group = cgroup.new_group(self._tree, _most_memory(limits)) if self.device == "cpu" else None
+        counters = group.open() if group else []
         try:
             with theirs:
-                self._order(b"j", number, [theirs.fileno()])
+                _ask_for_sender(ours)
+                self._order(b"j", number, [theirs.fileno(), *counters])
+            keeper = _sender(ours)
+            if group and keeper:
+                group.add(keeper)
             yield link
         except (TimeoutError, SandboxError):
             with contextlib.suppress(SandboxError):
@@ -527,6 +638,10 @@ class _Server:
             raise
         finally:
             _hang_up(link)
+            for counter in counters:
+                os.close(counter)
+            if group:
+                group.remove()
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[str]:
@@ -560,8 +675,9 @@ class _Server:
 
     def _trial(self, limits: Limits) -> list[str]:
         """A job without cells, which only says what the kernel refused it."""
-        with self.scratch() as scratch, self.connect() as link:
-            header = {"steps": [], "limits": asdict(limits), "files": {}, "scratch": scratch, "trial": True}
+        with self.scratch() as scratch, self.connect(limits) as link:
+            told = asdict(limits) | {"cells": (60.0, 60.0), "answers": (60.0, 60.0)}
+            header = {"steps": [], "limits": told, "files": {}, "scratch": scratch, "trial": True}
             try:
                 link.send(header)
                 said, _ = link.wait(60)
@@ -584,7 +700,7 @@ class _Server:
             "isolation": self.kind,
             "readable": [str(path) for path in _readable()] if self.kind == "landlock" else [],
             "shared": _shared() if walled else [],
-            "read_only": ["/", "/dev"] if walled else [],
+            "read_only": ["/", "/dev", *(f"/dev/{name}" for name in _DEVICES)] if walled else [],
             "device": device,
         }
         settings = {
@@ -600,11 +716,35 @@ class _Server:
 
 def _hang_up(link: Link) -> None:
     """Tell the keeper that this is all, and wait until it has ended everything."""
+    end = time.monotonic() + 20
     with contextlib.suppress(OSError, LinkClosed, Overflow, TimeoutError):
         link.sock.shutdown(socket.SHUT_WR)
         while True:
-            link.wait(10)
+            link.wait(min(10, end - time.monotonic()))
     link.close()
+
+
+def _ask_for_sender(sock: socket.socket, wanted: bool = True) -> None:
+    """Have the kernel note on every message which process sends it."""
+    if hasattr(socket, "SO_PASSCRED"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, wanted)
+
+
+def _sender(sock: socket.socket) -> int:
+    """The process that sends the first byte, by its number out here; 0 where the system does not say."""
+    sock.settimeout(60)
+    try:
+        _, attached, _, _ = sock.recvmsg(1, socket.CMSG_SPACE(12))
+    except OSError as error:
+        raise SandboxError("The sandbox does not answer.") from error
+    sock.settimeout(None)
+    _ask_for_sender(sock, False)
+    return int.from_bytes(attached[0][2][:4], sys.byteorder) if attached else 0
+
+
+def _most_memory(limits: Limits) -> int:
+    """Where the kernel itself steps in: well above the limit, at which the keeper does, in words."""
+    return limits.memory_bytes + limits.memory_bytes // 4 + limits.scratch_bytes + (256 << 20)
 
 
 def _remove(folder: str) -> None:
@@ -701,6 +841,16 @@ def _outermost(folders: Iterable[Path]) -> list[Path]:
     return kept
 
 
+def _check_that_others_can_read() -> None:
+    """Behind walls nobody has root's right to read everything: Python and the course must be readable as they are."""
+    for path in [*_interpreter(), *_packages(), Path(os.__file__), _COURSE, _COURSE / "__init__.py"]:
+        needed = 0o005 if path.is_dir() else 0o004
+        if path.stat().st_mode & needed != needed:
+            raise SandboxError(
+                f"Only root can read {path}, and students' code is not run as root: chmod -R o+rX {path}"
+            )
+
+
 def _hidden() -> list[Path]:
     """What only an instructor holds, wherever it lies."""
     return [_SOLUTIONS, _COURSE / "chapters"]
@@ -732,6 +882,8 @@ def _walls(device: str) -> list[str]:
     datasets = _COURSE.parent / "datasets"
     for path in [*_interpreter(), _COURSE, *([datasets] if datasets.is_dir() else [])]:
         if not any(path.is_relative_to(outer) for outer in bound):
+            for above in reversed(path.parents[:-1]):  # open to all, whatever they are outside
+                words += ["--dir", str(above)]
             words += ["--ro-bind", str(path), str(path)]
             bound.append(path)
     for path in _hidden():

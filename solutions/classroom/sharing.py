@@ -14,7 +14,7 @@ from functools import lru_cache
 from course.judging import Answers
 from solutions.classroom.judge import judge
 from solutions.classroom.needed import TOO_LONG, TOO_STRANGE
-from solutions.classroom.sandbox import Job, Result, Step, sharing
+from solutions.classroom.sandbox import Job, Result, Spent, Step, sharing
 
 
 def share_snapshots(steps: Sequence[Step]) -> list[Step]:
@@ -57,7 +57,8 @@ def settled(
     if not doubtful:
         return result
     steps = [step for step in job.steps if not step.exercise or step.exercise in doubtful]
-    again = record(replace(job, steps=[replace(step, shares=False) for step in steps]))
+    spent = Spent(job.spent.cpu + result.cpu_seconds, job.spent.wall + result.seconds)
+    again = record(replace(job, steps=[replace(step, shares=False) for step in steps], spent=spent))
     kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
     reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
     return replace(
@@ -66,6 +67,7 @@ def settled(
         recordings=kept | again.recordings,
         failures=reasons | again.failures,
         seconds=result.seconds + again.seconds,
+        cpu_seconds=result.cpu_seconds + again.cpu_seconds,
     )
 
 
