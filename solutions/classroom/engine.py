@@ -55,9 +55,13 @@ def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> lis
     )
 
 
+_FORMAT = 2
+"""Of what is kept of a run; recordings without their public part are made again."""
+
+
 def digest_of(job: Job, chapter: str) -> str:
     """Equal digests, equal results: submission, secret inputs, course version and device."""
-    digest = hashlib.sha256(f"{chapter} {course_version(chapter)} {job.device}".encode())
+    digest = hashlib.sha256(f"{_FORMAT} {chapter} {course_version(chapter)} {job.device}".encode())
     for step in job.steps:
         digest.update(repr((step.id, step.source, step.exercise)).encode())
     digest.update(job.questions)
@@ -108,6 +112,7 @@ def tree_of(result: Result) -> archive.Tree:
         "failures": result.failures,
         "seconds": result.seconds,
         "isolation": result.isolation,
+        "public": tree_of(result.public) if result.public else None,
     }
 
 
@@ -121,6 +126,7 @@ def result_of(tree: archive.Tree) -> Result:
         failures=tree["failures"],
         seconds=tree["seconds"],
         isolation=tree["isolation"],
+        public=result_of(tree["public"]) if tree["public"] else None,
     )
 
 

@@ -115,7 +115,8 @@ class CellResult:
 class Result:
     """What a submission did. failures: exercise → one sentence why it has no recording.
 
-    isolation: one sentence on what was not isolated; empty when everything was.
+    isolation: one sentence on what was not isolated; empty when everything was. public: what a run of its own recorded on
+    the public cases, of those exercises that need a word on what is wrong (solutions/classroom/sharing.py).
     """
 
     cells: dict[str, CellResult] = field(default_factory=dict)
@@ -123,6 +124,7 @@ class Result:
     failures: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     isolation: str = ""
+    public: "Result | None" = None
 
 
 _STOPPED = {

@@ -7,12 +7,13 @@ of a shared process neither right nor simply still open is recorded again in a p
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from course import archive
 from course.judging import Answers
-from solutions.classroom.judge import judge
+from solutions.classroom.judge import decide, is_open, needs_words, public_questions
 from solutions.classroom.needed import TOO_LONG, TOO_STRANGE
 from solutions.classroom.sandbox import Job, Result, Step, sharing
 
@@ -41,23 +42,32 @@ def share_snapshots(steps: Sequence[Step]) -> list[Step]:
 
 
 def settled(
+    result: Result,
+    job: Job,
+    chapter: str,
+    answers: Mapping[str, Answers],
+    record: Callable[[Job], Result],
+    hidden: bool = True,
+) -> Result:
+    """The result with all that counts: doubtful recordings made again, and with hidden cases the public ones beside them."""
+    result = _apart(result, job, chapter, answers, record)
+    return _with_public(result, job, chapter, answers, record) if hidden else result
+
+
+def _apart(
     result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
 ) -> Result:
-    """The result with everything recorded again, apart, that shared a process and came out neither right nor open."""
+    """Record again, each in its own process, what shared one and came out neither right nor open."""
     together = {step.exercise: step.id for step in sharing(job.steps)}
     if not together:
         return result
-    marked = judge(chapter, result, job, answers)
+    decided = decide(chapter, result, job, answers)
     doubtful = {
-        name: id
-        for name, id in together.items()
-        if not marked[name].verdict.right
-        and not any(outcome.open for outcome in result.recordings.get(name, []))
+        name: id for name, id in together.items() if not decided[name].right and not is_open(name, result)
     }
     if not doubtful:
         return result
-    steps = [step for step in job.steps if not step.exercise or step.exercise in doubtful]
-    again = record(replace(job, steps=[replace(step, shares=False) for step in steps]))
+    again = record(_only(doubtful, job))
     kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
     reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
     return replace(
@@ -67,6 +77,31 @@ def settled(
         failures=reasons | again.failures,
         seconds=result.seconds + again.seconds,
     )
+
+
+def _with_public(
+    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
+) -> Result:
+    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong."""
+    decided = decide(chapter, result, job, answers)
+    questions = public_questions(chapter, job)
+    wrong = {
+        name for name, verdict in decided.items() if name in questions and needs_words(name, verdict, result)
+    }
+    if not wrong:
+        return result
+    asked = archive.pack({name: questions[name] for name in sorted(wrong)})
+    public = record(replace(_only(wrong, job), questions=asked))
+    kept = Result(
+        recordings=public.recordings, failures=public.failures
+    )  # of the rest, nobody may read a word
+    return replace(result, public=kept, seconds=result.seconds + public.seconds)
+
+
+def _only(names: Collection[str], job: Job) -> Job:
+    """The same notebook, asked for these exercises only, each in a process of its own."""
+    steps = [step for step in job.steps if not step.exercise or step.exercise in names]
+    return replace(job, steps=[replace(step, shares=False) for step in steps])
 
 
 @dataclass(frozen=True)
