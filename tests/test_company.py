@@ -105,6 +105,7 @@ TELLING = [
 """Those in which the one cell is there for the other; of the rest, every seventh, or all with COURSE_COMPANY=1."""
 
 
+@pytest.mark.promise("P4")
 @pytest.mark.parametrize(
     ("first", "between", "second"),
     EVERYTHING if os.environ.get("COURSE_COMPANY") else [*TELLING, *EVERYTHING[::11]],

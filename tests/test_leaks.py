@@ -160,6 +160,7 @@ def _read(folder: ClassFolder) -> Read:
 STUDENTS = [*CHANNELS, "misconception", "only-hidden"]
 
 
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("student", STUDENTS)
 def test_a_submission_that_tells_its_hidden_inputs_reads_the_same_under_every_secret(
     classes: list[Read], student: str

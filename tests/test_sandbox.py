@@ -427,6 +427,7 @@ def test_what_is_right_or_open_is_not_recorded_twice(sandbox: Sandbox) -> None:
     assert settled(result, notebook, CHAPTER, sheet(), never) is result
 
 
+@pytest.mark.promise("P11")
 def test_nobody_reads_what_a_notebook_says_after_it_was_asked(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,7 +157,9 @@ def _verdict(
 
 def _own_text(outcome: Outcome, sources: Mapping[str, str], brief: bool) -> Outcome:
     """The line that a student's exception points to, taken from the submission itself. brief: no type of their own making."""
-    lines = sources.get(outcome.file.removeprefix("cell:"), "").splitlines()
+    lines = (
+        sources.get(outcome.file.removeprefix("cell:"), "").replace("\r\n", "\n").split("\n")
+    )  # Python counts no others
     text = lines[outcome.line - 1].strip() if 0 < outcome.line <= len(lines) else ""
     shown = text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} …"
     known = outcome.raised
