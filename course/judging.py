@@ -105,10 +105,12 @@ def compare(
     answers: Answers,
     dependencies: Mapping[str, Verdict] | None = None,
     hidden: bool = False,
+    where: str = "On a hidden case",
 ) -> Verdict:
     """The verdict over one recording.
 
-    dependencies: the verdicts of the exercises that this one calls. hidden: say nothing of inputs and expected values.
+    dependencies: the verdicts of the exercises that this one calls. hidden: say nothing of inputs, expected values and
+    what came back; where: what is said then in place of the case.
     Order: right · right given a dependency's misconception · not done yet · a misconception · finish the dependency
     first · raised · type · shape · dtype · device · NaN · first difference.
     """
@@ -152,7 +154,7 @@ def compare(
     if unfinished:
         return verdict("follows", f"Finish {unfinished[0]} first: this one calls it.", follows=unfinished[0])
 
-    return verdict(*_first_difference(exercise, recorded, answers, cases, hidden))
+    return verdict(*_first_difference(exercise, recorded, answers, cases, where if hidden else ""))
 
 
 def prove_something(outcomes: Sequence[Outcome]) -> bool:
@@ -219,13 +221,14 @@ def _called(name: str) -> str:
 
 
 def _first_difference(
-    exercise: Exercise, recorded: Sequence[Outcome], answers: Answers, cases: Sequence[Case], hidden: bool
+    exercise: Exercise, recorded: Sequence[Outcome], answers: Answers, cases: Sequence[Case], where: str
 ) -> tuple[Kind, str]:
-    """The generic messages: what is wrong with the first case that is wrong."""
+    """The generic messages: what is wrong with the first case that is wrong. where: instead of the case and its numbers."""
+    hidden = bool(where)
     for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=False), start=1):
         if distance(exercise, got, want, case, one_sided=True) <= 1:
             continue
-        which = "On a hidden case" if hidden else f"On case {number} of {len(cases)}{_told(case)}"
+        which = where or f"On case {number} of {len(cases)}{_told(case)}"
         if got.raised:
             return "raised", _raised(got, want, which, hidden)
         if want.raised:

@@ -37,6 +37,7 @@ Message = tuple[dict[str, Any], bytes]
 
 MODULES = (
     "torch.fx.experimental.symbolic_shapes",  # torch loads it at the first gradient that starts from a tensor
+    "torch.nested._internal.nested_tensor",  # and this with a network; what is loaded late cannot be shared
     "matplotlib.pyplot",
     "IPython.core.interactiveshell",
     "course.check",
@@ -50,6 +51,7 @@ FAILURES = {
     "no function": "{} is not a function.",
     "interrupted": "{} interrupted its own recording.",
     "memory": "{} used up the memory it may have.",
+    "late": "{} has to be asked in a process of its own.",
 }
 """Why a function has no recording. Fixed words: who says so has seen the hidden inputs."""
 
@@ -880,6 +882,7 @@ def run_notebook(
 ) -> NoReturn:
     """Do what the keeper says, step by step, until it hangs up."""
     by_id = {step.id: step for step in steps}
+    moments: dict[str, Moment] = {}
     own = os.getpid()
     random.seed(0)  # Python seeds it anew in every fork
     keeper.send({"missing": missing})
@@ -887,6 +890,8 @@ def run_notebook(
         while True:
             order = keeper.wait()[0]
             step = by_id[order["do"]]
+            for passed in _shared_before(steps, step):
+                moments[passed.id] = Moment(dict(shell.user_ns), len(sys.modules))
             if not step.exercise:
                 said = run_cell(shell, step.source, step.id)
                 if os.getpid() != own:  # the cell has forked; only one of the two is the notebook
@@ -894,10 +899,38 @@ def run_notebook(
                 keeper.send(said)
             elif order["stay"] or device != "cpu":  # all that is left to do; and CUDA survives no fork
                 keeper.send({"pid": own})
-                _be_snapshot(shell, by_id, step, keeper, far, device)
+                _be_snapshot(shell, by_id, step, keeper, far, device, moments)
             else:
-                keeper.send({"pid": _fork_snapshot(shell, by_id, step, keeper, far, device)})
+                keeper.send({"pid": _fork_snapshot(shell, by_id, step, keeper, far, device, moments)})
     os._exit(0)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a notebook had at a graded cell that a later one answers for: its names, and how many modules were loaded."""
+
+    names: dict[str, Any]
+    modules: int
+
+    @contextlib.contextmanager
+    def again(self, names: dict[str, Any]) -> Iterator[None]:
+        """The notebook's names as they were then, whoever looks them up."""
+        now = dict(names)
+        names.clear()
+        names.update(self.names)
+        try:
+            yield
+        finally:
+            names.clear()
+            names.update(now)
+
+
+def _shared_before(steps: list[Step], step: Step) -> list[Step]:
+    """The graded cells right before this one that leave their answer to a later one; nothing has run since."""
+    place = end = next(place for place, other in enumerate(steps) if other is step)
+    while place and steps[place - 1].shares:
+        place -= 1
+    return steps[place:end]
 
 
 def run_cell(shell: Any, source: str, name: str) -> dict[str, Any]:
@@ -928,7 +961,13 @@ def _line(error: BaseException) -> int:
 
 
 def _fork_snapshot(
-    shell: Any, steps: dict[str, Step], step: Step, keeper: Link, far: dict[str, socket.socket], device: str
+    shell: Any,
+    steps: dict[str, Step],
+    step: Step,
+    keeper: Link,
+    far: dict[str, socket.socket],
+    device: str,
+    moments: dict[str, Moment],
 ) -> int:
     confine.use_reserve("NPROC")
     try:
@@ -937,13 +976,23 @@ def _fork_snapshot(
         return 0
     if pid:
         return pid
-    _be_snapshot(shell, steps, step, keeper, far, device)
+    _be_snapshot(shell, steps, step, keeper, far, device, moments)
 
 
 def _be_snapshot(
-    shell: Any, steps: dict[str, Step], step: Step, keeper: Link, far: dict[str, socket.socket], device: str
+    shell: Any,
+    steps: dict[str, Step],
+    step: Step,
+    keeper: Link,
+    far: dict[str, socket.socket],
+    device: str,
+    moments: dict[str, Moment],
 ) -> NoReturn:
-    """Fall silent, wait for questions, answer each, and end when nobody asks any more."""
+    """Fall silent, wait for questions, answer each, and end when nobody asks any more.
+
+    Each function is asked with the names that the notebook had at its graded cell. A module that was loaded since
+    cannot be taken away again: then that function has to be asked elsewhere.
+    """
     try:
         keeper.close()
         for id, sock in far.items():
@@ -954,11 +1003,17 @@ def _be_snapshot(
             os.dup2(nothing, target)
         sys.stdout = sys.stderr = open(os.devnull, "w")
         link = Link(far[step.id])
-        restore, own = _settings(), os.getpid()
+        restore, own, loaded = _settings(), os.getpid(), len(sys.modules)
         while os.getpid() == own:  # a function may have forked
             asked, questions = link.wait()
             restore()
-            header, answer = answers_to(shell.user_ns, steps[asked["question"]].exercise, questions, device)
+            exercise = steps[asked["question"]].exercise
+            moment = moments.get(asked["question"]) or Moment(dict(shell.user_ns), loaded)
+            if moment.modules == len(sys.modules):
+                with moment.again(shell.user_ns):
+                    header, answer = answers_to(shell.user_ns, exercise, questions, device)
+            else:
+                header, answer = {"failure": "late"}, b""
             if os.getpid() == own:
                 link.send(header, answer)
     finally:

@@ -22,9 +22,13 @@ def read_sheet(path: Path) -> dict[str, Answers]:
 
 @lru_cache(maxsize=8)
 def _read(path: Path, stamp: int) -> dict[str, Answers]:
-    tree = archive.read(path)
+    return read_tree(archive.read(path), path.name)
+
+
+def read_tree(tree: archive.Tree, name: str) -> dict[str, Answers]:
+    """exercise → answers, of a sheet that was unpacked. Raises ArchiveError with the remedy."""
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise archive.ArchiveError(
-            f"{path.name} belongs to another version of the course. Copy it again from the released assignment."
+            f"{name} belongs to another version of the course. Copy it again from the released assignment."
         )
     return {name: Answers.of(part) for name, part in tree["exercises"].items()}

@@ -201,12 +201,13 @@ def _needs_walls(attack: Attack, way: str) -> bool:
 
 
 def test_there_are_enough_attacks_and_each_says_what_must_happen() -> None:
-    assert len(ATTACKS) >= 30
+    assert len(ATTACKS) >= 110
     for attack in ATTACKS:
         assert "Must happen:" in (attack.module.__doc__ or ""), attack.name
         assert attack.get("LOSES"), attack.name
 
 
+@pytest.mark.promise("P1", "P2", "P6")
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attacker_gets_what_the_honest_part_deserves(graded: Class, attack: Attack) -> None:
     if _needs_walls(attack, graded.way):
@@ -222,6 +223,7 @@ def test_an_attacker_gets_what_the_honest_part_deserves(graded: Class, attack: A
             assert re.search(attack.get("SAYS"), f"{message} {verdicts['unreadable']}"), message
 
 
+@pytest.mark.promise("P7", "P12")
 @pytest.mark.parametrize(
     "attack", [attack for attack in ATTACKS if attack.get("NEVER_SHOWS")], ids=lambda attack: attack.name
 )
@@ -232,12 +234,14 @@ def test_nothing_is_shown_that_must_not_be(graded: Class, attack: Attack) -> Non
     assert not found, found
 
 
+@pytest.mark.promise("P5")
 def test_honest_students_get_byte_for_byte_what_they_get_without_attackers(graded: Class) -> None:
     assert graded.among_attackers == graded.alone
     assert graded.rows["a-honest"].points == sum(POINTS.values())
     assert graded.rows["half-done"].points < sum(POINTS.values())
 
 
+@pytest.mark.promise("P8", "P9")
 def test_nothing_is_left_running_and_nothing_outside_has_changed(graded: Class) -> None:
     assert not graded.left_over
     walls = graded.way != "none"
@@ -254,6 +258,7 @@ def test_nothing_is_left_running_and_nothing_outside_has_changed(graded: Class) 
     assert not graded.folder.submitted("writes_outside", CHAPTER).joinpath(graded.trace).exists()
 
 
+@pytest.mark.promise("P13")
 def test_pages_run_no_script_of_a_student(graded: Class) -> None:
     if graded.way != "bubblewrap":
         pytest.skip("pages do not depend on the sandbox")

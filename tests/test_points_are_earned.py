@@ -33,6 +33,7 @@ def _kind(exercise: Exercise, outcomes: list[Outcome]) -> str:
     return compare(exercise, outcomes, _answers(exercise.name), hidden=True).kind
 
 
+@pytest.mark.promise("P3")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_public_answers_are_wrong_for_the_secret_questions(name: str) -> None:
     exercise = find(name)[1]
@@ -77,6 +78,7 @@ def _nonsense(outcomes: list[Outcome]) -> Iterator[list[Outcome]]:
         yield [Outcome(raised=kind, line=-(1 << 60), text="\0") for _ in outcomes]
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("name", NAMES)
 def test_forged_recordings_are_wrong_and_break_nothing(name: str) -> None:
     exercise, expected = find(name)[1], _answers(name).expected

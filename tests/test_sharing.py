@@ -41,6 +41,10 @@ def test_definitions_alone_lie_between() -> None:
         "@property\ndef f(x=print(3)):\n    pass",
         "class A:\n    print(3)",
         "(n := 3)",
+        "def keep(f):\n    return f\n@keep\ndef more(x):\n    return x",
+        "class Kind(type):\n    pass\nclass Later(metaclass=Kind):\n    pass",
+        "a, *b = 'ab'",
+        "y = [n for n in 'ab']",
     ],
 )
 def test_a_cell_that_runs_something_keeps_them_apart(between: str) -> None:
@@ -88,11 +92,47 @@ def test_a_function_that_comes_after_its_graded_cell_keeps_them_apart() -> None:
         "first.cache[3] = x",
         "torch.set_default_device('cpu')",
         "torch.nn.modules.module.register_module_forward_hook(print)",
+        "In[-1]",
     ],
 )
 def test_a_function_that_could_change_what_others_see_keeps_all_apart(line: str) -> None:
     spy = f"def spy(x):\n    {line}\n    return x"
     assert shared(FIRST, "?first", SECOND, "?second", spy, "?spy") == [False] * 3
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "BOX = []",
+        "BOX = torch.ones(3)",
+        "BOX: list = list()",
+        "for BOX in [[]]:\n    pass",
+        "class BOX:\n    things = []",
+        "def BOX(x, things=[]):\n    things.append(x)",
+        "def store(f):\n    return f\n@store\ndef BOX(x):\n    return x",
+        "class Box:\n    def __iadd__(self, x):\n        return self\nBOX = 3",
+        "def make():\n    n = 0\n    def count():\n        nonlocal n\n        n += 1\n    return count\nBOX = 3",
+    ],
+)
+def test_a_store_that_functions_share_keeps_all_apart(store: str) -> None:
+    """One exercise's function could leave there what another needs, and would be missed where that one is not asked."""
+    lazy = "def second(x):\n    return BOX"
+    assert shared(store, FIRST, "?first", lazy, "?second") == [False, False]
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        "BOX = 3",
+        "BOX = -1e-9",
+        "BOX = ('a', 2)",
+        "BOX = lambda x: x",
+        "def BOX(x=None): pass",
+        "BOX = list[int]",
+    ],
+)
+def test_constants_keep_nobody_apart(fixed: str) -> None:
+    assert shared(fixed, FIRST, "?first", "def second(x):\n    return BOX", "?second") == [True, False]
 
 
 @pytest.mark.parametrize(

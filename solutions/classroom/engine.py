@@ -49,6 +49,10 @@ def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> lis
     )
 
 
+_FORMAT = 2
+"""Of what is kept of a run; recordings without their public part are made again."""
+
+
 def limits_of(folder: ClassFolder) -> Limits:
     """What a submission of this class may use: the usual, or what `classroom grade --limit` last said."""
     path = folder.hidden / "limit.json"
@@ -68,7 +72,7 @@ def set_limit(folder: ClassFolder, seconds: float) -> Limits:
 
 def digest_of(job: Job, chapter: str, limits: Limits | None = None) -> str:
     """Equal digests, equal results: submission, secret inputs, course version, device, and time where it is not the usual."""
-    digest = hashlib.sha256(f"{chapter} {course_version(chapter)} {job.device}".encode())
+    digest = hashlib.sha256(f"{_FORMAT} {chapter} {course_version(chapter)} {job.device}".encode())
     if limits is not None and limits.cpu_seconds != Limits.cpu_seconds:
         digest.update(f" {limits.cpu_seconds}".encode())
     for step in job.steps:
@@ -116,6 +120,7 @@ def tree_of(result: Result) -> archive.Tree:
         "failures": result.failures,
         "seconds": result.seconds,
         "isolation": result.isolation,
+        "public": tree_of(result.public) if result.public else None,
     }
 
 
@@ -129,6 +134,7 @@ def result_of(tree: archive.Tree) -> Result:
         failures=tree["failures"],
         seconds=tree["seconds"],
         isolation=tree["isolation"],
+        public=result_of(tree["public"]) if tree["public"] else None,
     )
 
 

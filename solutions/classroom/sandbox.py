@@ -145,7 +145,8 @@ class Result:
     """What a submission did. failures: exercise → one sentence why it has no recording.
 
     seconds, cpu_seconds: what it used up, by the clock and of the processor.
-    isolation: one sentence on what was not isolated; empty when everything was.
+    isolation: one sentence on what was not isolated; empty when everything was. public: what a run of its own recorded on
+    the public cases, of those exercises that need a word on what is wrong (solutions/classroom/sharing.py).
     """
 
     cells: dict[str, CellResult] = field(default_factory=dict)
@@ -154,6 +155,7 @@ class Result:
     seconds: float = 0.0
     isolation: str = ""
     cpu_seconds: float = 0.0
+    public: "Result | None" = None
 
 
 _STOPPED = {

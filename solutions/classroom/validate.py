@@ -27,7 +27,7 @@ def validate(path: Path) -> tuple[list[str], bool]:
     questions = {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in answers.items()}
     job = Job(steps=steps, questions=archive.pack(questions), files={})
     with Sandbox() as sandbox:
-        result = settled(sandbox.run(job), job, chapter, answers, sandbox.run)
+        result = settled(sandbox.run(job), job, chapter, answers, sandbox.run, hidden=False)
         marked = judge(chapter, result, job, answers, hidden=False)
     verdicts = {name: item.verdict for name, item in marked.items()}
     lines = [f"{'✔' if v.right else '✘'} {name}: {v.message}" for name, v in verdicts.items()]

@@ -9,6 +9,7 @@ hand_in   a function that writes the submission's files itself.
 LOSES        "nothing", "first" (that exercise and those that call it), "all but first", "everything",
              or "nothing or everything"
 SAYS         what the feedback of a lost exercise must say (a regular expression)
+PROMISE      the number of the promise in SECURITY.md that it is about, where there is one that fits best
 NEVER_SHOWS  what must not be in this student's feedback (a regular expression)
 NEEDS_WALLS  True: holds only with bubblewrap or Landlock; WITHOUT_WALLS says what happens otherwise
 AS_ORDINARY_USER_NEEDS_WALLS  the same, but only where the grader is not root

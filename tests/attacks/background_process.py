@@ -13,3 +13,4 @@ if os.fork() == 0:
     os._exit(0)
 """
 LOSES = "nothing"
+PROMISE = "P9"

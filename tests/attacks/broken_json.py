@@ -15,3 +15,6 @@ SAYS = "JSON"
 
 def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:
     place.joinpath(name).write_bytes(dump(notebook)[:1000])
+
+
+PROMISE = "P6"

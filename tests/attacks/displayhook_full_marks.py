@@ -11,3 +11,4 @@ def EXERCISE(*inputs):
 100.0
 """
 LOSES = "first"
+PROMISE = "P2"

@@ -9,3 +9,4 @@ print(open('/proc/self/environ').read())
 """
 LOSES = "nothing"
 NEVER_SHOWS = "attacked-by"
+PROMISE = "P7"

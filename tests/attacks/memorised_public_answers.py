@@ -11,3 +11,4 @@ def EXERCISE(*inputs, state=iter([o for o in sheet['EXERCISE'].expected] * 100))
     return values.get('', tuple(values.values()))
 """
 LOSES = "first"
+PROMISE = "P3"

@@ -15,3 +15,4 @@ print(reached)
 """
 LOSES = "nothing"
 NEVER_SHOWS = "REACHED"
+PROMISE = "P8"

@@ -23,3 +23,4 @@ LOSES = "nothing"
 NEVER_SHOWS = r"HITS \[.*(gradebook|submitted|10_attention)"
 NEEDS_WALLS = True
 WITHOUT_WALLS = "With neither bubblewrap nor Landlock, files of the machine can be read, submissions and gradebook among them."
+PROMISE = "P7"

@@ -17,3 +17,6 @@ def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:
         if cell.cell_type == "markdown" and not cell.metadata.get("nbgrader", {}).get("locked"):
             cell.source += "\n<script>window.attacked = 1</script><img src=x onerror='window.attacked = 1'>[x](javascript:window.attacked=1)<iframe srcdoc='<script>parent.attacked=1</script>'></iframe>"
     place.joinpath(name).write_bytes(dump(notebook))
+
+
+PROMISE = "P13"

@@ -17,3 +17,4 @@ if os.fork() == 0:
 """
 LOSES = "nothing"
 NEVER_SHOWS = "LEAK of memory"
+PROMISE = "P11"
