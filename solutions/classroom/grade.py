@@ -21,10 +21,11 @@ from solutions.classroom.build import notebook_bytes
 from solutions.classroom.engine import digest_of, is_kept, job_of, keep, recorded
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.gradebook import one_engine, open_gradebook
+from solutions.classroom.handed_in import read_handed_in
 from solutions.classroom.judge import nothing_to_judge
 from solutions.classroom.sandbox import Job, Limits, Result, Sandbox
 from solutions.classroom.sharing import settled
-from solutions.classroom.submission import Submission, read_submission
+from solutions.classroom.submission import Submission
 
 IN_USE = (
     "The gradebook is in use by another program, formgrader perhaps. Close it and start again: nothing is lost,"
@@ -130,8 +131,7 @@ def _grade_chapter(
         )
 
     def begin(student: str) -> Work:
-        path = folder.submitted(student, chapter) / f"{chapter}.ipynb"
-        work = Work(student, read_submission(path, release))
+        work = Work(student, read_handed_in(folder.submitted(student, chapter), chapter, release))
         if not work.submission.unreadable:
             work.job = job_of(folder, chapter, work.submission.notebook, device)
             work.digest = digest_of(work.job, chapter)
