@@ -33,10 +33,12 @@ def _graded(name: str, source: str, **facts: object) -> NotebookNode:
     return cell
 
 
+SET_UP = "import math\nimport torch"
+
 RELEASE = new_notebook(
     cells=[
         new_markdown_cell("# Title"),
-        _graded("set-up", "import torch"),
+        _graded("set-up", SET_UP),
         _graded("double-gap", "def double(x):\n    raise NotImplementedError()", solution=True, locked=False),
         _graded("double", "check(double)", grade=True, points=2),
         new_code_cell("print(double(2))"),
@@ -138,7 +140,7 @@ def test_locked_cells_metadata_and_order_are_the_release_s(tmp_path: Path) -> No
     theirs.cells[5].cell_type = "code"
     notebook, _, notes = _read(tmp_path, theirs)
     by_name = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells}
-    assert by_name["set-up"].source == "import torch"
+    assert by_name["set-up"].source == SET_UP
     assert by_name["double"].source == "check(double)"
     assert by_name["double"].metadata.nbgrader.points == 2
     assert by_name["double-gap"].source == "def double(x):\n    return 2 * x"
@@ -157,7 +159,7 @@ def test_duplicates_become_own_cells_and_missing_ones_come_back(tmp_path: Path) 
     theirs.cells.insert(4, deepcopy(RELEASE.cells[1]))
     del theirs.cells[-1]
     notebook, _, notes = _read(tmp_path, theirs)
-    assert _sources(notebook).count("import torch") == 1
+    assert _sources(notebook).count(SET_UP) == 1
     assert second.source in _sources(notebook)
     assert _sources(notebook).index(second.source) < _sources(notebook).index("check(double)")
     assert _sources(notebook)[-1] == "Your answer"
@@ -250,7 +252,7 @@ def test_what_editors_change_by_themselves_is_no_change(
     notebook, unreadable, notes = _read(tmp_path, save(_solved()))
     assert (unreadable, notes) == ("", [])
     code = [cell.source for cell in notebook.cells if _name(cell) in ("set-up", "double")]
-    assert code == ["import torch", "check(double)"]
+    assert code == [SET_UP, "check(double)"]
     assert notebook.cells[-1].source == "Your answer", "to the letter: by that nbgrader knows a blank answer"
     assert notebook.cells[0] == RELEASE.cells[0] | {"id": notebook.cells[0]["id"]}
 
@@ -504,7 +506,7 @@ def test_no_notebook_whatever_breaks_the_reader_or_does_anything(cells: list[obj
             "why",
         ]
         locked = [c.source for c in read.notebook.cells if c.metadata.get("nbgrader", {}).get("locked")]
-        assert locked == ["import torch", "check(double)"]
+        assert locked == [SET_UP, "check(double)"]
         assert read.notebook.metadata == RELEASE.metadata
         for cell in read.notebook.cells:
             assert "classroom" not in cell.metadata
