@@ -4,6 +4,7 @@ import json
 import os
 from copy import deepcopy
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from nbformat import NotebookNode
@@ -137,13 +138,18 @@ def test_of_several_it_is_said_which_was_taken_and_why(
         ({"homework.zip": b"PK\3\4"}, "only homework.zip"),
         ({"mine.ipynb": OTHER}, "mine.ipynb is not this chapter's notebook"),
         ({RIGHT: "", "mine.ipynb": OTHER}, f"{RIGHT} is empty"),
+        ({"\udcff\n.ipynb": OTHER}, "??.ipynb is not this chapter's notebook"),
+        ({f"{'x' * 200}.ipynb": OTHER}, "…"),
     ],
 )  # fmt: skip
 def test_where_there_is_no_notebook_it_is_said_what_there_is(
     tmp_path: Path, files: dict[str, str | bytes], words: str
 ) -> None:
     _put(tmp_path, files)
-    assert words in _taken(tmp_path)[1]
+    unreadable = _taken(tmp_path)[1]
+    assert words in unreadable
+    assert unreadable.isprintable()
+    assert len(unreadable) < 300
 
 
 def test_links_pipes_and_giants_are_neither_followed_nor_waited_for(tmp_path: Path) -> None:
@@ -165,6 +171,23 @@ def test_links_pipes_and_giants_are_neither_followed_nor_waited_for(tmp_path: Pa
     assert _taken(tmp_path / "deep")[0] == ""
     _put(tmp_path / "many", {f"{n}.txt": "{" for n in range(MOST_FILES + 10)})
     assert "No notebook" in _taken(tmp_path / "many")[1]
+
+
+def test_a_disk_that_fails_costs_one_student_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put(tmp_path, {RIGHT: _worked("mine")})
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    file = MagicMock()
+    file.__enter__.return_value.read = broken
+    file.__exit__.return_value = False
+    monkeypatch.setattr("os.fdopen", lambda handle, mode: file)
+    monkeypatch.setattr("os.scandir", broken)
+    assert _taken(tmp_path)[1] == f"{RIGHT} could not be read (Input/output error). Hand it in again."
+    assert "could not be opened (File name too long)" in _taken(tmp_path / ("x" * 300))[1]
 
 
 def test_a_notebook_that_holds_only_what_all_chapters_hold_is_not_this_chapter_s(tmp_path: Path) -> None:

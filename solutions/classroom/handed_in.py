@@ -25,6 +25,7 @@ from solutions.classroom.submission import (
     on_rails,
     read_cells,
     read_submission,
+    shown,
 )
 
 MOST_FILES = 2_000
@@ -42,7 +43,7 @@ NOT_WORK = ("__MACOSX", "__pycache__")
 def read_handed_in(folder: Path, chapter: str, release: NotebookNode) -> Submission:
     """The chapter's submission in a student's `folder`, on the release's rails, wherever in it the notebook lies."""
     right = folder / f"{chapter}.ipynb"
-    if folder.is_symlink():
+    if os.path.islink(folder):
         return read_submission(folder, release)
     try:
         theirs = read_cells(right, release)
@@ -81,17 +82,19 @@ def _candidates(files: list[Path], right: Path, release: NotebookNode) -> Iterat
     The one in which most was done comes first; then the one with most of the chapter's cells; then the one with the
     chapter's name in it, the least deep, and the last of numbered copies.
     """
+    files = sorted(files, key=lambda path: right.stem.lower() not in path.name.lower())
     named = [path for path in files if ".ipynb" in path.name.lower()]
     known = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in release.cells} - {None}
     for group in (named, [path for path in files if path not in set(named) and _may_be_json(path)]):
         some, left = False, MOST_BYTES
         for path in islice(group, MOST_READ):
-            left -= path.lstat().st_size
-            if left < 0:
-                break
             try:
+                size = path.lstat().st_size
+                if size > left:
+                    continue
+                left -= size
                 cells = read_cells(path, release)
-            except UnreadableError:
+            except (OSError, UnreadableError):
                 continue
             some = True
             worked = done(cells, release)
@@ -141,7 +144,7 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
 
 
 def _why(best: _Candidate, right: Path, folder: Path, untouched: bool, trouble: str, many: int) -> str:
-    taken = _shown(str(best.path.relative_to(folder)))
+    taken = shown(str(best.path.relative_to(folder)))
     if untouched:
         reason = f"in {right.name} nothing had been done"
     elif os.path.lexists(right):
@@ -163,12 +166,6 @@ def _nothing(right: Path, trouble: str, files: list[Path], release: NotebookNode
     if notebooks and not os.path.lexists(right):
         return read_submission(notebooks[0], release)
     if work and not os.path.lexists(right):
-        names = ", ".join(_shown(path.name) for path in work[:3]) + (", …" if len(work) > 3 else "")
+        names = ", ".join(shown(path.name) for path in work[:3]) + (", …" if len(work) > 3 else "")
         trouble = f"No notebook was handed in, only {names}. Hand in {right.name}."
     return Submission(deepcopy(release), unreadable=trouble)
-
-
-def _shown(name: str) -> str:
-    """A file's name as it can be printed anywhere."""
-    text = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode("utf-8"))
-    return text if len(text) <= 80 else f"{text[:60]}…{text[-19:]}"

@@ -11,12 +11,11 @@ import json
 import os
 import re
 import stat
-import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,9 @@ LARGEST_NOTEBOOK = 20_000_000
 MOST_CELLS = 2_000
 MOST_TEXT = 2_000_000
 """Characters in all cells together; a chapter has 50,000."""
+
+MOST_ATTACHMENTS = 100
+"""Of a cell; far more than are kept, so that it is noticed where some are left out."""
 
 LONGEST_LOOKED_AT = 20_000
 """Characters of code in which nobody looks for words: there are some."""
@@ -87,39 +89,48 @@ def read_submission(path: Path, release: NotebookNode) -> Submission:
 
 def read_cells(path: Path, release: NotebookNode) -> list[Theirs]:
     """The cells of the notebook at `path`. Raises UnreadableError where it is none, or not this chapter's."""
-    cells = _recognised(_cells(_tree(_bytes(path), path.name), path.name), release)
+    name = shown(path.name)
+    cells = _recognised(_cells(_tree(_bytes(path, name), name), name), release)
     asked = {name for name, original in _known(release).items() if _is_asked(original)}
     if not any(cell.grade_id in asked for cell in cells):
         raise UnreadableError(
-            f"{path.name} is not this chapter's notebook: none of its cells belong here."
+            f"{name} is not this chapter's notebook: none of its cells belong here."
             " Hand in the notebook that you got for this chapter."
         )
     return cells
 
 
-def _bytes(path: Path) -> bytes:
+def shown(name: str) -> str:
+    """A file's name as it can be printed anywhere."""
+    text = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode("utf-8"))
+    return text if len(text) <= 80 else f"{text[:60]}…{text[-19:]}"
+
+
+def _bytes(path: Path, name: str) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise UnreadableError(f"Nothing was handed in: there is no {path.name}.") from None
+        raise UnreadableError(f"Nothing was handed in: there is no {name}.") from None
     except OSError as error:
-        if path.is_symlink():
-            raise UnreadableError(
-                f"{path.name} is a link, not a file. Hand in the notebook itself."
-            ) from None
+        if os.path.islink(path):
+            raise UnreadableError(f"{name} is a link, not a file. Hand in the notebook itself.") from None
         reason = error.strerror or "unknown reason"
-        raise UnreadableError(f"{path.name} could not be opened ({reason}). Hand it in again.") from None
+        raise UnreadableError(f"{name} could not be opened ({reason}). Hand it in again.") from None
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         os.close(handle)
-        raise UnreadableError(f"{path.name} is no ordinary file. Hand in the notebook itself.")
+        raise UnreadableError(f"{name} is no ordinary file. Hand in the notebook itself.")
     with os.fdopen(handle, "rb") as file:
         if facts.st_size > LARGEST_NOTEBOOK:
             raise UnreadableError(
-                f"{path.name} has {facts.st_size / 1e6:.0f} MB; {LARGEST_NOTEBOOK / 1e6:.0f} MB is the most."
+                f"{name} has {facts.st_size / 1e6:.0f} MB; {LARGEST_NOTEBOOK / 1e6:.0f} MB is the most."
                 " Clear all outputs and hand it in again."
             )
-        return file.read(LARGEST_NOTEBOOK)
+        try:
+            return file.read(LARGEST_NOTEBOOK)
+        except OSError as error:
+            reason = error.strerror or "unknown reason"
+            raise UnreadableError(f"{name} could not be read ({reason}). Hand it in again.") from None
 
 
 _NO_NOTEBOOKS = {
@@ -203,9 +214,23 @@ def _bare(cell: dict[str, Any]) -> dict[str, Any]:
     for key in _TEXT_KEYS:
         if key in cell:
             kept[key] = cell[key] if isinstance(cell[key], str) else "".join(cell[key])
-    if isinstance(cell.get("attachments"), dict):
-        kept["attachments"] = cell["attachments"]
+    if isinstance(attachments := cell.get("attachments"), dict):
+        kept["attachments"] = {n: _images(a) for n, a in islice(attachments.items(), MOST_ATTACHMENTS)}
     return kept
+
+
+def _images(attachment: object) -> dict[str, str]:
+    """What may be an image of one attachment, as plain text: whatever else is in it nobody looks through."""
+    attachment = attachment if isinstance(attachment, dict) else {}
+    found = {
+        kind: attachment[kind] for kind in ("image/png", "image/jpeg", "image/jpg") if kind in attachment
+    }
+    lines = {kind: [data] if isinstance(data, str) else data for kind, data in found.items()}
+    return {
+        kind: "".join(data)
+        for kind, data in lines.items()
+        if isinstance(data, list) and all(isinstance(line, str) for line in data)
+    }
 
 
 def _believed(metadata: object) -> dict[str, Any]:
@@ -321,10 +346,9 @@ def _is_answer(original: NotebookNode) -> bool:
 def _alike(text: str) -> str:
     """Equal for texts that differ only in what editors change by themselves.
 
-    That is: how lines end, white space at their ends, empty lines around the text, how an accented letter is composed,
-    and spaces that do not break.
+    That is: how lines end, white space at their ends, empty lines around the text, and spaces that do not break.
     """
-    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
     return "\n".join(line.rstrip() for line in text.strip().split("\n"))
 
 
@@ -522,7 +546,6 @@ def _speaks(cell: Theirs) -> bool:
 
 
 def _quoted(cell: Theirs) -> Theirs:
-    fence = "```"
-    while fence in cell.text:
-        fence += "`"
+    longest = max(map(len, re.findall("`+", cell.text)), default=0)
+    fence = "`" * max(3, longest + 1)
     return Theirs("markdown", f"{fence}python\n{cell.text}\n{fence}")

@@ -66,8 +66,8 @@ class Images:
 
     def keep(self, encoded: object) -> tuple[str, dict[str, str]] | None:
         """Name and attachment of an image in base64; None where it is none, or too much."""
-        found = _image(encoded)
-        if found is None or self.kept >= MOST_IMAGES:
+        found = _image(encoded) if self.kept < MOST_IMAGES else None
+        if found is None:
             return None
         kind, data = found
         self.kept += 1
@@ -77,7 +77,7 @@ class Images:
 def washed(markdown: str, attachments: object = None, images: Images | None = None) -> Washed:
     """Markdown with its pictures: no tags, links into the web only, and images only from the cell's own attachments.
 
-    attachments: as the notebook has them, of whatever shape. Images within the text (`data:`, as Colab writes them)
+    attachments: as a notebook has them, name → kind → base64. Images within the text (`data:`, as Colab writes them)
     become attachments; those that are named nowhere are shown below the text.
     """
     images = Images() if images is None else images
@@ -141,8 +141,6 @@ def _broken(text: str, names: list[str]) -> str:
 
 def _image(encoded: object) -> tuple[str, bytes] | None:
     """Kind and bytes of a PNG or JPEG of a size that can be shown; None for everything else."""
-    if isinstance(encoded, list) and all(isinstance(line, str) for line in encoded):
-        encoded = "".join(encoded)
     if not isinstance(encoded, str) or len(encoded) > LARGEST_IMAGE * 3 // 2:
         return None
     try:
