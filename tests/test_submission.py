@@ -385,6 +385,7 @@ BLANK = "*Your answer here.*"
         ([*ASKING.cells[:WHY], new_markdown_cell("Because."), *ASKING.cells[WHY + 1 :]], "Because."),
         (_inserted(_graded("why", "Because.", code=False)), "Because."),
         (_inserted(new_code_cell("print(1)")), BLANK),
+        (_inserted(new_markdown_cell(BLANK)), BLANK),
         (_inserted(new_markdown_cell(" \n")), BLANK),
         (_inserted(new_markdown_cell("Far away."), at=WHY + 2), BLANK),
         (_inserted(), BLANK),
@@ -400,6 +401,17 @@ def test_what_is_written_beside_a_blank_answer_is_the_answer(
     assert [cell.source for cell in notebook.cells if cell.cell_type == "code"] == before, "code stays"
     if answer != BLANK:
         assert "".join(_sources(notebook)).count("ecause") <= 2, "text is not shown twice"
+
+
+def test_blank_answers_of_a_notebook_without_marks_are_all_recognised(tmp_path: Path) -> None:
+    cells = deepcopy(ASKING).cells
+    for cell in cells:
+        cell.metadata.clear()
+        cell.id = f"new-{cell.id}"
+    cells[-1].source = "Like that."
+    _, found, notes = _answers(tmp_path, cells)
+    assert found == {"why": BLANK, "how": "Like that."}
+    assert [note.cell for note in notes if "missing" in note.text] == ["why"]
 
 
 def test_an_answer_that_was_written_into_the_question_is_the_answer(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def _recognised(cells: list[Theirs], release: NotebookNode) -> list[Theirs]:
         return cells
     known = _known(release)
     ids = {original["id"]: name for name, original in known.items() if "id" in original}
-    texts = {_alike(original.source): name for name, original in known.items()}
+    texts = {_alike(original.source): name for name, original in known.items() if not _is_open(original)}
     gaps = {n: _DEFINES.search(o.source) for n, o in known.items() if _is_open(o) and o.cell_type == "code"}
     defined = {found[1]: name for name, found in gaps.items() if found}
     recognised = []
@@ -495,6 +495,7 @@ def _answers(
             parts += _added(known[question], found.get(question))
             parts += _taken(own, question, prose, to_the_end=True)
         parts += _taken(own, name, prose, to_the_end=False)
+        parts = [part for part in parts if _changed(part, original)]
         if any(part.text for part in parts):
             notes.append(
                 Note("Your answer was not in the answer cell but beside it; it was taken over.", name)
