@@ -2,6 +2,10 @@
 
 import json
 import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -10,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from test_washing import active, pages, png
 
-from solutions.classroom.submission import LARGEST_NOTEBOOK, read_submission
+from solutions.classroom.submission import LARGEST_NOTEBOOK, Note, read_submission
+from solutions.classroom.washing import JOINER, Washed, washed
 
 
 def _graded(name: str, source: str, **facts: object) -> NotebookNode:
@@ -29,10 +35,12 @@ def _graded(name: str, source: str, **facts: object) -> NotebookNode:
     return cell
 
 
+SET_UP = "import math\nimport torch"
+
 RELEASE = new_notebook(
     cells=[
         new_markdown_cell("# Title"),
-        _graded("set-up", "import torch"),
+        _graded("set-up", SET_UP),
         _graded("double-gap", "def double(x):\n    raise NotImplementedError()", solution=True, locked=False),
         _graded("double", "check(double)", grade=True, points=2),
         new_code_cell("print(double(2))"),
@@ -49,7 +57,7 @@ def _read(tmp_path: Path, notebook: NotebookNode | bytes | str) -> tuple[Noteboo
     path.write_bytes(notebook if isinstance(notebook, bytes) else notebook.encode())
     read = read_submission(path, RELEASE)
     nbformat.validate(read.notebook)
-    return read.notebook, read.unreadable, read.notes
+    return read.notebook, read.unreadable, [note.text for note in read.notes]
 
 
 def _sources(notebook: NotebookNode) -> list[str]:
@@ -80,7 +88,13 @@ def test_reading_twice_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "JSON is damaged"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf \r\n", "is empty"),
+        (b"\0" * 4096, "is empty"),
+        (b"PK\x03\x04...", "ZIP archive"),
+        (b"%PDF-1.7", "is a PDF"),
+        (b"\n<!DOCTYPE html><html>", "web page"),
+        (b'<<<<<<< HEAD\n{"cells": []}', "merge conflict"),
         (b'{"cells": [', "JSON is damaged"),
         (b"[" * 100_000, "JSON is damaged"),
         (b"\xff\xfe\x00", "not UTF-8"),
@@ -92,6 +106,7 @@ def test_reading_twice_changes_nothing(tmp_path: Path) -> None:
         ),
         (b'{"nbformat": 99, "cells": []}', "no Jupyter notebook"),
         (json.dumps(new_notebook(cells=[new_code_cell("1")])).encode(), "not this chapter's notebook"),
+        (json.dumps(new_notebook(cells=[RELEASE.cells[1]])).encode(), "not this chapter's notebook"),
         (json.dumps(new_notebook(cells=[new_code_cell("1")] * 2_001)).encode(), "2001 cells"),
     ],
 )
@@ -127,7 +142,7 @@ def test_locked_cells_metadata_and_order_are_the_release_s(tmp_path: Path) -> No
     theirs.cells[5].cell_type = "code"
     notebook, _, notes = _read(tmp_path, theirs)
     by_name = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells}
-    assert by_name["set-up"].source == "import torch"
+    assert by_name["set-up"].source == SET_UP
     assert by_name["double"].source == "check(double)"
     assert by_name["double"].metadata.nbgrader.points == 2
     assert by_name["double-gap"].source == "def double(x):\n    return 2 * x"
@@ -146,7 +161,7 @@ def test_duplicates_become_own_cells_and_missing_ones_come_back(tmp_path: Path) 
     theirs.cells.insert(4, deepcopy(RELEASE.cells[1]))
     del theirs.cells[-1]
     notebook, _, notes = _read(tmp_path, theirs)
-    assert _sources(notebook).count("import torch") == 1
+    assert _sources(notebook).count(SET_UP) == 1
     assert second.source in _sources(notebook)
     assert _sources(notebook).index(second.source) < _sources(notebook).index("check(double)")
     assert _sources(notebook)[-1] == "Your answer"
@@ -154,23 +169,296 @@ def test_duplicates_become_own_cells_and_missing_ones_come_back(tmp_path: Path) 
     assert any("missing" in note for note in notes)
 
 
+KINDS = ("code", "markdown", "raw")
+HOSTILE = "<img src=x onerror=attacked()> [x](javascript:attacked())"
+
+
+@pytest.mark.parametrize("theirs", KINDS)
+@pytest.mark.parametrize("released", KINDS)
+@pytest.mark.parametrize("open_cell", [True, False])
+def test_a_cell_is_washed_by_the_kind_that_it_gets(
+    tmp_path: Path, theirs: str, released: str, open_cell: bool
+) -> None:
+    release = deepcopy(RELEASE)
+    release.cells[-1].cell_type = released
+    if released == "code":
+        release.cells[-1] |= {"outputs": [], "execution_count": None}
+    handed_in = deepcopy(release)
+    name = "why" if open_cell else "of-my-own"
+    cell = NotebookNode(cell_type=theirs, source=HOSTILE, metadata={"nbgrader": {"grade_id": name}}, id="x")
+    handed_in.cells[-1:] = [cell] if open_cell else [handed_in.cells[-1]]
+    handed_in.cells[:0] = [] if open_cell else [cell]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(handed_in))
+    read = read_submission(path, release)
+    nbformat.validate(read.notebook)
+    (cell,) = [cell for cell in read.notebook.cells if "onerror" in cell.source]
+    if open_cell:
+        assert cell.cell_type == released
+    if cell.cell_type == "code":
+        assert cell.source == HOSTILE
+    else:
+        assert cell.source == washed(HOSTILE).text != HOSTILE
+
+
+def test_code_in_a_gap_that_became_text_runs_as_it_was_written(tmp_path: Path) -> None:
+    theirs = _solved()
+    source = "def double(x):\n    return x <<1 if x<y else [f][0](x)"
+    theirs.cells[2] = _graded("double-gap", source, code=False)
+    assert source in _sources(_read(tmp_path, theirs)[0])
+
+
+def _saved_by_colab(notebook: NotebookNode) -> dict[str, object]:
+    for cell in notebook.cells:
+        cell.metadata.update(id="Ab3", colab={"base_uri": "https://localhost:8080/"})
+        cell.pop("id", None)
+        cell["source"] = cell.source.splitlines(keepends=True)
+    return {**notebook, "nbformat_minor": 0, "metadata": {"colab": {"provenance": []}}}
+
+
+def _with_other_line_ends(notebook: NotebookNode, end: str) -> NotebookNode:
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("\n", end)
+    return notebook
+
+
+def _with_blanks(notebook: NotebookNode) -> NotebookNode:
+    for cell in notebook.cells:
+        cell.source = "\n" + cell.source.replace("\n", "  \n") + " \t\n\n"
+    return notebook
+
+
+def _locked_by_jupyter(notebook: NotebookNode) -> NotebookNode:
+    for cell in notebook.cells:
+        cell.metadata.update(editable=False, deletable=False, vscode={"languageId": "python"}, trusted=True)
+        cell.metadata.setdefault("tags", []).append("hide-input")
+    return notebook
+
+
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    "save",
     [
-        ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
-        ("[x](javascript:alert(1))", "[x] (javascript:alert(1))"),
-        ("[x](<javascript:alert(1)>)", "[x] (&lt;javascript:alert(1)>)"),
-        ("[x]: javascript:alert(1)", "[x] : javascript:alert(1)"),
-        ("[x](https://example.org) and [y](#here)", "[x](https://example.org) and [y](#here)"),
-        ("if $a < b$ and 1 <2", "if $a < b$ and 1 <2"),
+        lambda notebook: json.dumps(_saved_by_colab(notebook)).encode(),
+        lambda notebook: json.dumps(_with_other_line_ends(notebook, "\r\n")).encode(),
+        lambda notebook: json.dumps(_with_other_line_ends(notebook, "\r")).encode(),
+        lambda notebook: json.dumps(_with_blanks(notebook)).encode(),
+        lambda notebook: json.dumps(_locked_by_jupyter(notebook)).encode(),
+        lambda notebook: json.dumps(notebook, indent=4).replace("\n", "\r\n").encode("utf-8-sig"),
+        lambda notebook: json.dumps(notebook, ensure_ascii=False).encode("utf-16"),
+    ],
+    ids=["colab", "crlf", "cr", "blanks", "vscode", "bom", "utf-16"],
+)
+def test_what_editors_change_by_themselves_is_no_change(
+    tmp_path: Path, save: Callable[[NotebookNode], bytes]
+) -> None:
+    notebook, unreadable, notes = _read(tmp_path, save(_solved()))
+    assert (unreadable, notes) == ("", [])
+    code = [cell.source for cell in notebook.cells if _name(cell) in ("set-up", "double")]
+    assert code == [SET_UP, "check(double)"]
+    assert notebook.cells[-1].source == "Your answer", "to the letter: by that nbgrader knows a blank answer"
+    assert notebook.cells[0] == RELEASE.cells[0] | {"id": notebook.cells[0]["id"]}
+
+
+def test_cells_whose_marks_for_grading_were_lost_are_recognised(tmp_path: Path) -> None:
+    theirs = _solved()
+    theirs.cells[-1].source = "Because."
+    for cell in theirs.cells:
+        cell.metadata.clear()
+    kept_ids, _, notes = _read(tmp_path, theirs)
+    assert [_name(cell) for cell in kept_ids.cells if _name(cell)] == [
+        "set-up",
+        "double-gap",
+        "double",
+        "why",
+    ]
+    assert "def double(x):\n    return 2 * x" in _sources(kept_ids)
+    assert kept_ids.cells[-1].source == "Because."
+    assert len(notes) == 1
+    for cell in theirs.cells:
+        del cell["id"]
+    no_ids, _, _ = _read(tmp_path, json.dumps({**theirs, "nbformat_minor": 0}))
+    assert "def double(x):\n    return 2 * x" in _sources(no_ids)
+    assert not any("NotImplementedError" in source for source in _sources(no_ids))
+
+
+def _name(cell: NotebookNode) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def test_notes_say_which_cell_they_are_about(tmp_path: Path) -> None:
+    theirs = _solved()
+    theirs.cells[1].source = "import evil"
+    theirs.cells.insert(3, deepcopy(theirs.cells[2]))
+    theirs.cells[-1].cell_type = "code"
+    theirs.cells[-1].source = "Because."
+    del theirs.cells[-3]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(theirs))
+    notes = read_submission(path, RELEASE).notes
+    assert [note.cell for note in notes] == ["double-gap", "set-up", "double", "why"]
+    words = ("twice", "changed", "missing", "markdown cell again")
+    assert all(word in note.text for word, note in zip(words, notes, strict=True))
+
+
+def test_a_copy_that_was_left_as_released_does_not_undo_what_was_written(tmp_path: Path) -> None:
+    theirs = _solved()
+    theirs.cells.insert(3, deepcopy(RELEASE.cells[2]))
+    notebook, _, notes = _read(tmp_path, theirs)
+    assert not any("NotImplementedError" in source for source in _sources(notebook))
+    assert [note for note in notes if "left out" not in note] == []
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u0301\u0323", "`", "```", "# ", "\n", " ", "<", "![", "$a", "\\begin{a}", "(", "def f"]
+)
+def test_reading_takes_time_in_proportion(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.ipynb"
+    for kind in (new_code_cell, new_markdown_cell):
+        cells = [*RELEASE.cells, kind(text * (1_000_000 // len(text)))]
+        path.write_text(json.dumps(new_notebook(cells=cells)))
+        start = time.process_time()
+        assert read_submission(path, RELEASE).unreadable == ""
+        assert time.process_time() - start < 5
+
+
+def test_a_million_attachments_are_not_looked_through(tmp_path: Path) -> None:
+    many = {str(n): {"image/png": "x"} for n in range(300_000)}
+    cells = [*RELEASE.cells[:-1], RELEASE.cells[-1] | {"attachments": many}]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(new_notebook() | {"cells": cells}))
+    start = time.process_time()
+    read = read_submission(path, RELEASE)
+    assert time.process_time() - start < 3
+    assert [note.cell for note in read.notes] == ["why"]
+
+
+# ---- answers in words
+
+ASKING = new_notebook(
+    cells=[
+        _graded("double-gap", "def double(x):\n    raise NotImplementedError()", solution=True, locked=False),
+        _graded("double", "check(double)", grade=True, points=2),
+        new_markdown_cell("## Think"),
+        _graded("why-question", "### In your own words\n\nWhy?", code=False),
+        _graded("why", "*Your answer here.*", code=False, grade=True, solution=True, locked=False, points=1),
+        new_markdown_cell("## Next"),
+        new_code_cell("print(2)"),
+        _graded("how-question", "How?", code=False),
+        _graded("how", "*Your answer here.*", code=False, grade=True, solution=True, locked=False, points=1),
     ],
 )
-def test_markdown_can_run_nothing_where_it_is_read(tmp_path: Path, written: str, kept: str) -> None:
-    theirs = _solved()
-    theirs.cells[-1].source = written
-    notebook, _, _ = _read(tmp_path, theirs)
-    assert notebook.cells[-1].source == kept
-    assert _read(tmp_path, notebook)[0].cells[-1].source == kept
+WHY = 4
+
+
+def _answers(tmp_path: Path, cells: list[NotebookNode]) -> tuple[NotebookNode, dict[str, str], list[Note]]:
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(new_notebook(cells=cells)))
+    read = read_submission(path, ASKING)
+    nbformat.validate(read.notebook)
+    assert read.unreadable == ""
+    found = {_name(cell): cell.source for cell in read.notebook.cells}
+    return read.notebook, {name: found[name] for name in ("why", "how")}, read.notes
+
+
+def _inserted(*cells: NotebookNode, at: int = WHY + 1) -> list[NotebookNode]:
+    every = list(deepcopy(ASKING).cells)
+    every[at:at] = cells
+    return every
+
+
+BLANK = "*Your answer here.*"
+
+
+@pytest.mark.parametrize(
+    ("cells", "answer"),
+    [
+        (_inserted(new_markdown_cell("Because.")), "Because."),
+        (_inserted(new_raw_cell("Because.")), "Because."),
+        (_inserted(new_code_cell("Because of that.")), "```python\nBecause of that.\n```"),
+        (_inserted(new_code_cell("# because\nx = 1")), "```python\n# because\nx = 1\n```"),
+        (_inserted(new_code_cell("'because ```'")), "````python\n'because ```'\n````"),
+        (_inserted(new_code_cell("'\\d because'")), "```python\n'\\d because'\n```"),
+        (_inserted(new_markdown_cell("One."), new_markdown_cell(" "), new_markdown_cell("Two.")), "One.\n\nTwo."),
+        (_inserted(new_markdown_cell("Because."), at=WHY), "Because."),
+        (_inserted(new_markdown_cell("<b>One"), new_code_cell("x = 1"), at=WHY), f"<{JOINER}b>One"),
+        ([*ASKING.cells[:WHY], new_markdown_cell("Because."), *ASKING.cells[WHY + 1 :]], "Because."),
+        (_inserted(_graded("why", "Because.", code=False)), "Because."),
+        (_inserted(new_code_cell("print(1)")), BLANK),
+        (_inserted(new_markdown_cell(BLANK)), BLANK),
+        (_inserted(new_markdown_cell(" \n")), BLANK),
+        (_inserted(new_markdown_cell("Far away."), at=WHY + 2), BLANK),
+        (_inserted(), BLANK),
+    ],
+)  # fmt: skip
+def test_what_is_written_beside_a_blank_answer_is_the_answer(
+    tmp_path: Path, cells: list[NotebookNode], answer: str
+) -> None:
+    notebook, found, notes = _answers(tmp_path, cells)
+    assert found == {"why": answer, "how": BLANK}
+    assert [note.cell for note in notes] == ([] if answer == BLANK else ["why"])
+    before = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert [cell.source for cell in notebook.cells if cell.cell_type == "code"] == before, "code stays"
+    if answer != BLANK:
+        assert "".join(_sources(notebook)).count("ecause") <= 2, "text is not shown twice"
+
+
+def test_blank_answers_of_a_notebook_without_marks_are_all_recognised(tmp_path: Path) -> None:
+    cells = deepcopy(ASKING).cells
+    for cell in cells:
+        cell.metadata.clear()
+        cell.id = f"new-{cell.id}"
+    cells[-1].source = "Like that."
+    _, found, notes = _answers(tmp_path, cells)
+    assert found == {"why": BLANK, "how": "Like that."}
+    assert [note.cell for note in notes if "missing" in note.text] == ["why"]
+
+
+def test_an_answer_that_was_written_into_the_question_is_the_answer(tmp_path: Path) -> None:
+    cells = deepcopy(ASKING).cells
+    cells[WHY - 1].source += "\n\nBecause."
+    cells[-2].source = "Like that."
+    _, found, notes = _answers(tmp_path, cells)
+    assert found == {"why": "Because.", "how": "Like that."}
+    assert {note.cell for note in notes} == {"why", "how", "why-question", "how-question"}
+
+
+@pytest.mark.parametrize("blank", ["", " \n\n", "*Your answer here.*\r\n", "  *Your answer here.*  "])
+def test_a_blank_answer_is_to_the_letter_as_it_was_released(tmp_path: Path, blank: str) -> None:
+    cells = deepcopy(ASKING).cells
+    cells[WHY].source = blank
+    _, found, notes = _answers(tmp_path, cells)
+    assert (found["why"], notes) == (BLANK, [])
+    cells[WHY] |= {"cell_type": "code", "outputs": [], "execution_count": None}
+    assert _answers(tmp_path, cells)[1]["why"] == BLANK
+
+
+def test_a_written_answer_is_left_alone(tmp_path: Path) -> None:
+    cells = _inserted(new_markdown_cell("A cell of my own."))
+    cells[WHY].source = "Because."
+    notebook, found, notes = _answers(tmp_path, cells)
+    assert (found["why"], notes) == ("Because.", [])
+    assert "A cell of my own." in _sources(notebook)
+
+
+def test_images_of_answers_are_kept_and_others_leave_a_note(tmp_path: Path) -> None:
+    cells = _inserted(
+        new_markdown_cell("![a](attachment:image.png)", attachments={"image.png": {"image/png": png()}}),
+        new_markdown_cell("![b](attachment:image.png)", attachments={"image.png": {"image/png": png(5)}}),
+        new_markdown_cell("![c](attachment:c.svg)", attachments={"c.svg": {"image/svg+xml": "<svg/>"}}),
+    )
+    notebook, found, notes = _answers(tmp_path, cells)
+    cell = next(cell for cell in notebook.cells if _name(cell) == "why")
+    assert cell.attachments == {
+        "image-1.png": {"image/png": png()},
+        "image-2.png": {"image/png": png(5)},
+    }
+    assert found["why"].startswith("![a](attachment:image-1.png)\n\n![b](attachment:image-2.png)\n\n!")
+    assert [note.cell for note in notes] == ["why", "why"]
+    assert "left out" in notes[1].text
+    again, _, notes = _answers(tmp_path, notebook.cells)
+    assert next(cell for cell in again.cells if _name(cell) == "why") == cell
+    assert notes == []
 
 
 def test_nbformat_3_is_read(tmp_path: Path) -> None:
@@ -207,36 +495,67 @@ JSON = st.recursive(
 )
 
 
+SOURCES = st.sampled_from(
+    [cell.source for cell in RELEASE.cells]
+    + [HOSTILE, "", "x = 1", "# words", "```mermaid\n<b>\n```", "![x](attachment:a.png)", "[x]: javascript:a()", "a\r\nb\ud800"]
+)  # fmt: skip
+NAMES = st.sampled_from(["set-up", "double-gap", "double", "why", "of-my-own", ""])
+
+
 @given(
     st.lists(
         st.fixed_dictionaries(
             {
-                "cell_type": st.sampled_from(["code", "markdown", "raw"]) | JSON,
-                "source": st.text(max_size=9) | JSON,
+                "cell_type": st.sampled_from([*KINDS, *KINDS, "heading"]) | JSON,
+                "source": SOURCES | st.lists(SOURCES, max_size=2) | st.text(max_size=9),
             },
             optional={
+                "id": st.sampled_from([cell["id"] for cell in RELEASE.cells]) | JSON,
                 "metadata": st.fixed_dictionaries(
                     {},
                     optional={
-                        "nbgrader": JSON
-                        | st.fixed_dictionaries({"grade_id": st.sampled_from(["double", "why"])})
+                        "nbgrader": JSON | st.fixed_dictionaries({"grade_id": NAMES}),
+                        "classroom": st.just({"notes": [HOSTILE]}),
+                        "tags": JSON | st.just(["demo"]),
                     },
                 )
                 | JSON,
                 "outputs": JSON,
+                "attachments": JSON
+                | st.fixed_dictionaries(
+                    {"a.png": JSON | st.sampled_from([{"image/png": png()}, {"text/html": HOSTILE}])}
+                ),
             },
         ),
-        max_size=5,
+        max_size=8,
     )
 )
-@settings(max_examples=150, deadline=None)
-def test_no_json_whatever_breaks_the_reader(cells: list[object]) -> None:
-    import tempfile
-
+@settings(max_examples=300, deadline=None)
+def test_no_notebook_whatever_breaks_the_reader_or_does_anything(cells: list[object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.ipynb"
         path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
         read = read_submission(path, RELEASE)
         nbformat.validate(read.notebook)
+        assert [_name(c) for c in read.notebook.cells if _name(c)] == [
+            "set-up",
+            "double-gap",
+            "double",
+            "why",
+        ]
         locked = [c.source for c in read.notebook.cells if c.metadata.get("nbgrader", {}).get("locked")]
-        assert locked == ["import torch", "check(double)"]
+        assert locked == [SET_UP, "check(double)"]
+        assert read.notebook.metadata == RELEASE.metadata
+        for cell in read.notebook.cells:
+            assert cell.metadata in [known.metadata for known in RELEASE.cells] + [{}, {"tags": ["demo"]}]
+            released = any(cell["id"] == known["id"] for known in RELEASE.cells)
+            assert released or re.fullmatch(r"cell-\d+", cell["id"])
+            if cell.cell_type != "code":
+                for page in pages(Washed(cell.source, cell.get("attachments", {}))):
+                    assert active(page) == []
+        path.write_text(json.dumps(read.notebook))
+        again = read_submission(path, RELEASE)
+        assert again.notebook.cells == read.notebook.cells or read.unreadable
+        assert not [note for note in again.notes if "left out" not in note.text], (
+            "what was put right stays right"
+        )

@@ -24,10 +24,11 @@ from solutions.classroom.engine import digest_of, job_of, keep, limits_of, recor
 from solutions.classroom.exchange import carry_over
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.gradebook import forget_absent, one_engine
+from solutions.classroom.handed_in import read_handed_in
 from solutions.classroom.rereading import keep_older_texts
 from solutions.classroom.sandbox import Job, Limits, Result, Sandbox, SandboxError
 from solutions.classroom.sharing import settled
-from solutions.classroom.submission import Submission, read_submission
+from solutions.classroom.submission import Submission
 
 IN_USE = (
     "The gradebook is in use by another program, formgrader perhaps. Close it and start again: nothing is lost,"
@@ -171,8 +172,7 @@ def _grade_chapter(
         return result
 
     def begin(student: str) -> Work:
-        path = folder.submitted(student, chapter) / f"{chapter}.ipynb"
-        work = Work(student, read_submission(path, release))
+        work = Work(student, read_handed_in(folder.submitted(student, chapter), chapter, release))
         if not work.submission.unreadable:
             work.job = job_of(folder, chapter, work.submission.notebook, device)
             work.digest = digest_of(work.job, chapter, limits)

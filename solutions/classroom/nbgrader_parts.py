@@ -28,10 +28,11 @@ from solutions.classroom.changes import change_of, refuse_what_loses_marks
 from solutions.classroom.engine import job_of, limits_of, run
 from solutions.classroom.exchange import careful_timestamps, carry_over, read_stamp
 from solutions.classroom.folder import ClassFolder, ClassFolderError, finish_what_was_killed
+from solutions.classroom.handed_in import read_handed_in
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
 from solutions.classroom.rereading import keep_texts, texts_before, texts_of
 from solutions.classroom.sandbox import Limits, Result, Sandbox
-from solutions.classroom.submission import Submission, read_submission
+from solutions.classroom.submission import Submission
 
 HERE = "solutions.classroom.nbgrader_parts"
 INTAKE = ".course/intake"
@@ -52,6 +53,7 @@ def configure(config: Any, config_file: str) -> None:
     config.ClearSolutions.code_stub = {"python": "\n".join(STUB)}
     config.ClearSolutions.text_stub = ANSWER
     config.Autograde.exporter_class = f"{HERE}.SubmissionExporter"
+    config.Autograde.pre_convert_hook = f"{HERE}.take_by_any_name"
     config.Autograde.sanitize_preprocessors = []
     config.Autograde.post_convert_hook = f"{HERE}.tidy"
     config.Autograde.autograde_preprocessors = [
@@ -67,7 +69,7 @@ def configure(config: Any, config_file: str) -> None:
 
 
 class SubmissionExporter(NotebookExporter):
-    """Reads what a student handed in with `read_submission`, so that no file whatever ends nbgrader's run."""
+    """Reads what a student handed in with `read_handed_in`, so that no file whatever ends nbgrader's run."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -80,7 +82,7 @@ class SubmissionExporter(NotebookExporter):
             return super().from_filename(filename, resources, **options)
         chapter = resources["nbgrader"]["assignment"]
         release = ClassFolder(Path.cwd()).released_notebook(chapter)
-        notebook = annotated(read_submission(Path(filename), release))
+        notebook = annotated(read_handed_in(Path(filename).parent, chapter, release))
         return self.from_notebook_node(notebook, resources=resources, **options)
 
 
@@ -121,12 +123,34 @@ def _in_one_sentence(converter: BaseConverter) -> Iterator[None]:
 
 
 def annotated(submission: Submission) -> NotebookNode:
-    """A submission's notebook, with what was found when it was read."""
-    submission.notebook.metadata["classroom"] = {
-        "unreadable": submission.unreadable,
-        "notes": submission.notes,
-    }
-    return submission.notebook
+    """A submission's notebook, with what was found when it was read: each note at its cell, the others at the notebook."""
+    notebook = submission.notebook
+    places = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.metadata for cell in notebook.cells}
+    places.pop(None, None)
+    notebook.metadata["classroom"] = {"unreadable": submission.unreadable, "notes": []}
+    for metadata in places.values():
+        metadata.pop("classroom", None)
+    for note in submission.notes:
+        metadata = places.get(note.cell, notebook.metadata)
+        metadata.setdefault("classroom", NotebookNode(notes=[]))["notes"].append(note.text)
+    return notebook
+
+
+def notes_of(notebook: NotebookNode) -> list[str]:
+    """All notes of an annotated notebook, those of the whole first."""
+    places = [notebook.metadata, *(cell.metadata for cell in notebook.cells)]
+    return [note for metadata in places for note in metadata.get("classroom", {}).get("notes", ())]
+
+
+def take_by_any_name(*, notebooks: list[str], **_: Any) -> None:
+    """Before nbgrader converts a submission: a notebook under another name counts for the chapter's.
+
+    nbgrader would drop it as unknown. It gets the name that it knows; whatever lies there is read by `SubmissionExporter`.
+    """
+    folder = Path(notebooks[0]).parent
+    right = str(folder / f"{folder.name}.ipynb")
+    if right not in notebooks:
+        notebooks.append(right)
 
 
 class RunInSandbox(NbGraderPreprocessor):
@@ -200,9 +224,10 @@ recorded_now: ContextVar[Result | None] = ContextVar("recorded_now", default=Non
 
 def mark_notebook(folder: ClassFolder, student: str, chapter: str, notebook: NotebookNode) -> None:
     """Run, judge, and write the verdicts into the notebook's graded cells and beside the gradebook."""
-    facts = notebook.metadata.setdefault("classroom", {})
     if note := read_stamp(folder.submitted(student, chapter)).note:
-        facts["notes"] = [*facts.get("notes", []), note]
+        known = notebook.metadata.setdefault("classroom", NotebookNode(unreadable="", notes=[]))
+        known["notes"] = [*known["notes"], note]
+    facts = notebook.metadata.get("classroom", {}) | {"notes": notes_of(notebook)}
     result = None
     if facts.get("unreadable"):
         marked = nothing_to_judge(chapter, facts["unreadable"])

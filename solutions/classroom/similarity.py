@@ -14,7 +14,7 @@ from copydetect import CodeFingerprint, compare_files
 from nbformat import NotebookNode
 
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.submission import read_submission
+from solutions.classroom.handed_in import read_handed_in
 
 TOKENS = 25
 """The shortest run of tokens that counts."""
@@ -40,7 +40,7 @@ def alike(folder: ClassFolder, chapter: str, least: float = 0.8, most: int = 20)
     release = folder.released_notebook(chapter)
     texts = {}
     for student in folder.students():
-        submission = read_submission(folder.submitted(student, chapter) / f"{chapter}.ipynb", release)
+        submission = read_handed_in(folder.submitted(student, chapter), chapter, release)
         if not submission.unreadable:
             texts[student] = own_code(submission.notebook, release)
     skeleton = "\n\n".join(cell.source for cell in release.cells if cell.cell_type == "code")

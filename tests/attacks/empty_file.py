@@ -8,7 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 LOSES = "everything"
-SAYS = "JSON"
+SAYS = "is empty"
 
 
 def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:
