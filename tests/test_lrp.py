@@ -36,6 +36,7 @@ from solutions.lrp import (
     lrp,
     merge_batchnorm,
     relevance_by_layer,
+    relevance_through_branches,
     w_square_rule,
     weighted_layers,
     z_box_rule,
@@ -381,6 +382,29 @@ def test_residual_sums_share_their_relevance(name: str, add: Callable[[Tensor, T
     assert_same(lrp(model, x, target, rule), zennit_relevance(theirs, x, target, everywhere(hook)))
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_the_plain_walk_through_branches_is_lrp(name: str) -> None:
+    """Chapter 6 shows the idea in a dozen lines; on sums, ReLU and maxima it is what ``lrp`` computes."""
+    model, x, target = made(Residual(torch.add))
+    model.relu = nn.ReLU()  # nothing may work in place there
+    later = epsilon_rule if name in ("w_square", "z_box") else RULES[name][0]  # those two are for pixels
+    rules = {"stem": RULES[name][0], "inner": later, "out": later}
+    mine, engine = relevance_through_branches(model, x, target, rules), lrp(model, x, target, rules)
+    # lrp keeps the denominators of sums and means off zero, too
+    torch.testing.assert_close(mine, engine, rtol=1e-2, atol=1e-3 * float(engine.abs().max()))
+    model, x, target = made(network())
+    rules = epsilon_gamma_box(model, 0.0, 1.0)
+    assert_same(relevance_through_branches(model, x, target, rules), lrp(model, x, target, rules))
+    assert not any(part._forward_hooks for part in model.modules())
+
+
+def test_the_plain_walk_leaves_no_hook_when_a_rule_fails() -> None:
+    model, x, target = made(network())
+    with pytest.raises(KeyError):
+        relevance_through_branches(model, x, target, {})
+    assert not any(part._forward_hooks for part in model.modules())
+
+
 def test_residual_networks_without_biases_keep_the_sum() -> None:
     model, x, target = made(Residual(torch.add))
     for _, layer in weighted_layers(model):
@@ -551,6 +575,8 @@ def test_the_model_stays_as_it_was(interrupted: bool) -> None:
     assert model[-1].weight.requires_grad
     assert not any(part._forward_hooks or part._backward_hooks or part._forward_pre_hooks for part in model.modules())  # fmt: skip
     assert torch.equal(F.relu(torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))
+    assert not torch.nn.modules.module._global_forward_hooks
+    assert not torch.nn.modules.module._global_forward_pre_hooks
 
 
 class Odd(nn.Module):
@@ -594,6 +620,20 @@ def test_what_no_rule_describes_is_refused_by_name(odd: nn.Module) -> None:
     if isinstance(odd, nn.Bilinear):
         odd.forward = lambda a: F.bilinear(a, a, odd.weight)
     with pytest.raises(ValueError, match="'odd"):
+        lrp(Odd(odd).double().eval(), torch.rand(4, 6))
+
+
+class Unusual(nn.Module):
+    """A layer whose forward calls itself otherwise than `self`."""
+
+    def forward(this, a: Tensor) -> Tensor:
+        return a.exp()
+
+
+@pytest.mark.parametrize("odd", [Unusual(), nn.Sequential(nn.Linear(6, 6), Unusual())])
+def test_the_refused_layer_is_found_whatever_its_forward_looks_like(odd: nn.Module) -> None:
+    name = "odd" if isinstance(odd, Unusual) else "odd.1"
+    with pytest.raises(ValueError, match=f"Layer '{name}'"):
         lrp(Odd(odd).double().eval(), torch.rand(4, 6))
 
 
