@@ -94,7 +94,7 @@ class HandBack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, rule: Callable[[Tensor, Tensor], Tensor], z: Tensor) -> Tensor:
         ctx.rule, z = rule, never_zero(z)
-        ctx.save_for_backward(a, z)
+        ctx.save_for_backward(a.clone(), z)  # the network may overwrite a
         return z.clone()
 
     @staticmethod

@@ -69,20 +69,32 @@ def gamma_rule(
     relevance: Float[Tensor, "batch *outputs"],
     gamma: float = 0.25,
 ) -> Float[Tensor, "batch *inputs"]:
-    """Like the plain rule, but what speaks for the output counts 1 + γ times: fewer contradictions, a calmer map.
+    """Like the plain rule, but what agrees with the output counts 1 + γ times: fewer contradictions, a calmer map.
 
-    R_i = Σ_j a_i (w_ij + γ w⁺_ij) / ( Σ_i' a_i' (w_i'j + γ w⁺_i'j) + b_j + γ b⁺_j ) · R_j
+    R_i = Σ_j (z_ij + γ z*_ij) / ( Σ_i' (z_i'j + γ z*_i'j) + b_j + γ b*_j ) · R_j
 
-    The denominator is kept off zero by 10⁻⁶, added with its own sign, sign(0) = +1. γ = 0 is the plain rule;
-    as γ → ∞ only w⁺ counts. Meant for inputs a ≥ 0, as they come out of a ReLU.
+    z*_ij = z_ij where it has the sign of the output z_j = Σ_i z_ij + b_j, else 0; b*_j likewise. So where z_j > 0, with inputs
+    a ≥ 0 as they come out of a ReLU, this is the plain rule with w + γ w⁺ for w and b + γ b⁺ for b.
+    Where z_j = 0, nothing is handed back. The denominator is kept off zero by 10⁻⁶, added with its own sign,
+    sign(0) = +1. γ = 0 is the plain rule; as γ → ∞ only what agrees counts.
 
-    layer: nn.Linear or a convolution. a: its inputs. relevance: R_j of its outputs. Returns R_i, shaped like a.
-    Source: Montavon, Binder, Lapuschkin, Samek & Müller (2019), sec. 10.2.1.
+    layer: nn.Linear or a convolution. a: its inputs, of either sign. relevance: R_j of its outputs. Returns R_i, shaped like a.
+    Source: Montavon, Binder, Lapuschkin, Samek & Müller (2019), sec. 10.2.1, for z_j > 0 and a ≥ 0; Andéol, Kawakami, Wada,
+    Kanamori, Müller & Montavon (2021), for the others.
     """
-    weight = layer.weight + gamma * layer.weight.clamp(min=0)
-    bias = None if layer.bias is None else layer.bias + gamma * layer.bias.clamp(min=0)
-    s = relevance / stabilized(forward_with(layer, a, weight, bias))
-    return a * backward_with(layer, a, weight, s)
+    w, b = layer.weight, layer.bias
+    w_plus, w_minus = w + gamma * w.clamp(min=0), w + gamma * w.clamp(max=0)
+    b_plus, b_minus = (None, None) if b is None else (b + gamma * b.clamp(min=0), b + gamma * b.clamp(max=0))
+    a_plus, a_minus = a.clamp(min=0), a.clamp(max=0)
+    z = forward_with(layer, a, w, b)
+
+    def shares(w: Tensor, v: Tensor, b: Tensor | None, part: Tensor) -> Tensor:  # of Σ (a⁺w + a⁻v) + b
+        s = part / stabilized(forward_with(layer, a_plus, w, b) + forward_with(layer, a_minus, v))
+        return a_plus * backward_with(layer, a, w, s) + a_minus * backward_with(layer, a, v, s)
+
+    return shares(w_plus, w_minus, b_plus, relevance * (z > 0)) + shares(
+        w_minus, w_plus, b_minus, relevance * (z < 0)
+    )
 
 
 def z_plus_rule(

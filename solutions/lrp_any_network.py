@@ -37,7 +37,7 @@ from solutions.layers import (
     stabilized,
     weighted_layers,
 )
-from solutions.lrp_shortcuts import BOX, EPSILON, Shortcut
+from solutions.lrp_shortcuts import BOX, EPSILON, HandBackOnSides, Shortcut
 from solutions.sensitivity import input_gradient
 
 Shortcuts = Mapping[Any, Shortcut]
@@ -210,6 +210,9 @@ class _Propagation(TorchFunctionMode):
                 share = z / stabilized(q.detach())
                 q.data = z.data
             q.register_hook(lambda g: g * share)
+        elif shortcut.sides is not None:
+            sides = shortcut.sides(weight, bias, **options)
+            q = HandBackOnSides.apply(a, call, sides, call(a.detach(), weight, bias))
         else:
             if layer is None or not call.fits(layer):
                 raise self._refusal(
@@ -254,7 +257,7 @@ class _Propagation(TorchFunctionMode):
         return self.follows_x[node]
 
     def _shortcut(self, rule: Rule) -> Shortcut:
-        return self.shortcuts.get(_parts(rule)[0], Shortcut(None, proportional=False))
+        return self.shortcuts.get(_parts(rule)[0], Shortcut(proportional=False))
 
     def _rule(self, names: list[str]) -> Rule:
         if not isinstance(self.rules, Mapping):

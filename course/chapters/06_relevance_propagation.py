@@ -178,6 +178,11 @@ for epsilon in (1.0, 1e-2, 1e-4, 1e-6):
 #
 # $$R_i = \sum_j \frac{a_i\,(w_{ij} + \gamma w_{ij}^+)}{\sum_{i'} a_{i'} (w_{i'j} + \gamma w_{i'j}^+) + b_j + \gamma b_j^+}\; R_j$$
 #
+# That is the formula for a unit that has said *yes*, $z_j > 0$, with inputs that come out of a ReLU. Where a unit has said *no* and still carries relevance, as it may behind the sum of two branches, more of what is positive would pull its denominator to zero, and the relevance would explode; so in general it is what
+# *agrees with* $z_j$ that counts $1 + \gamma$ times:
+#
+# $$R_i = \sum_j \frac{z_{ij} + \gamma\, z_{ij}^*}{\sum_{i'} (z_{i'j} + \gamma\, z_{i'j}^*) + b_j + \gamma\, b_j^*}\; R_j, \qquad z_{ij}^* = z_{ij} \text{ where it has the sign of } z_j, \text{ else } 0$$
+#
 # In this and the following rules, the denominator is kept off zero by a fixed tiny amount; `stabilized(z)` adds it.
 
 # %%
@@ -189,7 +194,7 @@ from solutions.lrp import gamma_rule
 # %% [markdown]
 # ## Only what speaks for it: z⁺, and α and β
 #
-# With γ → ∞ only positive contributions are left, $z_{ij}^+ = \max(0, a_i w_{ij})$. And if what speaks against is to be shown, but under control, share out both parts separately:
+# With γ → ∞ only positive contributions are left (where $z_j > 0$), $z_{ij}^+ = \max(0, a_i w_{ij})$. And if what speaks against is to be shown, but under control, share out both parts separately:
 #
 # $$R_i = \sum_j \left(\alpha\,\frac{z_{ij}^+}{\sum_{i'} z_{i'j}^+ + b_j^+} - \beta\,\frac{z_{ij}^-}{\sum_{i'} z_{i'j}^- + b_j^-}\right) R_j, \qquad \alpha - \beta = 1$$
 
@@ -366,6 +371,7 @@ branched = {
         name: epsilon_rule if isinstance(layer, nn.Linear) else z_plus_rule
         for name, layer in weighted_layers(merged)
     },
+    "zᴮ, γ, ε": epsilon_gamma_box(merged, 0.0, 1.0),
 }
 maps = {name: relevance_through_branches(merged, ten, labels, rules) for name, rules in branched.items()}
 for name, rules in branched.items():
@@ -385,11 +391,11 @@ for image in (3, 4):
         unit="score",
         size=2.0,
         alt=f"A {image} through the residual network. ε: red and blue pixels next to each other all along the strokes. z⁺: nearly all red, calmer, the most "
-        "of it in a few places.",
+        "of it in a few places. The composite: the same places, softer, and some red on the paper around them.",
     )
 
 # %% [markdown]
-# Without biases, all of $f$ arrives, through every branch. With them, z⁺ loses to the positive biases 15 to 40 % of it; what ε loses differs from image to image, and once it is the whole score. The reference library's `lrp` does the same with a second pair of eyes: it merges
+# Without biases, all of $f$ arrives, through every branch. With them, z⁺ loses 15 to 40 % of it to the positive biases and the composite 3 to 20 %; what ε loses differs from image to image, and once it is the whole score. The reference library's `lrp` does the same with a second pair of eyes: it merges
 # the normalizations on its own, watches all that lies between the layers, and refuses by name what no rule describes.
 
 # %% [markdown]
