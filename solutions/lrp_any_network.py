@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from solutions.filters import evaluation_mode
+from solutions.graph_steps import ACTIVATIONS, CHOOSES, MOVES, RECTIFIES, SUMS, kind
 from solutions.layers import (
     STABILIZER,
     HandBack,
@@ -67,29 +68,9 @@ _LAYER_FUNCTIONS = {
     torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 }  # fmt: skip
 
-# Activation functions that do not keep Σ a·∂z/∂a = z; relevance passes through them unchanged (Bach et al., sec. 2.4).
-_ACTIVATIONS = {
-    "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "hardtanh", "softplus", "sigmoid",
-    "tanh", "softsign",
-}  # fmt: skip
-
-# Steps of autograd's graph that keep Σ a·∂z/∂a = z: they move values around, choose some or scale them …
-_MOVES = {
-    "View", "Reshape", "ReshapeAlias", "UnsafeView", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T",
-    "Expand", "Repeat", "Flip", "Roll", "Clone", "Copy", "ToCopy", "Alias", "AsStrided", "Diagonal", "Cat",
-    "Stack", "Split", "SplitWithSizes", "UnsafeSplit", "Unbind", "Select", "Slice", "Index", "IndexSelect",
-    "Unfold", "PixelShuffle", "PixelUnshuffle", "Sort", "Topk", "ConstantPadNd", "ReflectionPad1D",
-    "ReflectionPad2D", "ReplicationPad1D", "ReplicationPad2D", "UpsampleBilinear2D", "UpsampleNearest2D",
-    "MaxPool2DWithIndices", "MaxPool3DWithIndices", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "Max", "Amax",
-    "Relu", "LeakyRelu", "PreluKernel", "Neg", "Mul", "Div", "torch::autograd::AccumulateGrad",
-    "torch::autograd::Copy",
-}  # fmt: skip
-# … and those that do so because they are linear: they follow the ε rule.
-_SUMS = {
-    "Add", "Sub", "Sum", "Mean", "AvgPool2D", "AvgPool3D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D",
-    "MkldnnAdaptiveAvgPool2D",
-}  # fmt: skip
-_KNOWN = _MOVES | _SUMS
+# Steps of autograd's graph that keep Σ a·∂z/∂a = z. The sums among them follow the ε rule; other activation functions do not
+# keep it, and relevance passes through them unchanged (Bach et al., sec. 2.4).
+_KNOWN = MOVES | SUMS | CHOOSES | RECTIFIES
 
 # The graph does not say what was written into a part of a tensor: fine when one of these functions has done it.
 _WRITERS = {"__setitem__", "copy_", "zero_", "fill_", "relu", "relu_", "add_", "sub_", "pad"}
@@ -139,7 +120,7 @@ class _Propagation(TorchFunctionMode):
             step = self._layer
         elif func is F.batch_norm:
             step = self._merged
-        elif name.rstrip("_") in _ACTIVATIONS or (name.rstrip("_") == "relu" and self.keep_dead):
+        elif name.rstrip("_") in ACTIVATIONS or (name.rstrip("_") == "relu" and self.keep_dead):
             step = self._activation
         if step is not None and self._admit((args[0] if args else kwargs["input"]).grad_fn):
             return step(func, *args, **kwargs)
@@ -237,7 +218,7 @@ class _Propagation(TorchFunctionMode):
     def _examine(self, result: Tensor, known: Set[str]) -> None:
         """Any other step: fine if it keeps Σ a·∂z/∂a = z; sums and averages follow the ε rule; else refused."""
         kinds: set[str] = set()
-        if self._admit(result.grad_fn, known, kinds) and kinds & _SUMS:
+        if self._admit(result.grad_fn, known, kinds) and kinds & SUMS:
             share = _share(result, self.epsilon)
             result.register_hook(lambda g: g * share)
 
@@ -247,13 +228,13 @@ class _Propagation(TorchFunctionMode):
             sources = [self._admit(before, known, kinds) for before, _ in node.next_functions]
             self.follows_x[node] = any(sources)
             if any(sources):
-                kind = node.name().partition("Backward")[0]
-                if kind not in known:
+                step = kind(node)
+                if step not in known:
                     raise self._refusal(f"the step {node.name()}")
-                if (kind == "Mul" and all(sources)) or (kind == "Div" and sources[1]):
+                if (step == "Mul" and all(sources)) or (step == "Div" and sources[1]):
                     raise self._refusal("a product or quotient of two things that both depend on the input")
                 if kinds is not None:
-                    kinds.add(kind)
+                    kinds.add(step)
         return self.follows_x[node]
 
     def _shortcut(self, rule: Rule) -> Shortcut:
