@@ -12,9 +12,8 @@ from torch import Tensor
 from solutions.filters import evaluation_mode
 from solutions.sensitivity import Model, Target, input_gradient, target_class
 
-AT_ONCE = (
-    1 << 16
-)  # numbers that go through the model together: large enough to be quick, small enough for any memory
+# Numbers that go through the model together. More of them are slower on a CPU: their memory has to be fetched anew.
+AT_ONCE = 1 << 16
 
 
 def smooth_grad_batched(
