@@ -6,17 +6,24 @@ or a method, in place or not.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.autograd.function import BackwardCFunction
-from torch.autograd.graph import Node
 
 from solutions.filters import evaluation_mode, feature_maps
+from solutions.graph_steps import (
+    LAYERS,
+    MOVES,
+    NORMALIZES,
+    SUMS,
+    depends_on_input,
+    graph_nodes,
+    is_product,
+    kind,
+)
 from solutions.sensitivity import one_hot
 
 ReluRule = Literal["gradient", "deconvnet", "guided"]
@@ -75,55 +82,34 @@ def unpool(
     return empty.scatter_add(2, switches.flatten(2), pooled.flatten(2)).unflatten(2, size)
 
 
+PASSED = {"Relu"} | MOVES | SUMS | LAYERS | NORMALIZES
+
+
 def set_relu_rule(output: Tensor, rule: ReluRule, model: nn.Module) -> None:
     """From now on, gradients of ``output`` follow ``rule`` at every ReLU that helped to compute it.
 
     The graph that autograd has recorded knows every ReLU, however the model spelled it. Raises ValueError, naming the
-    layer of ``model``, where there is another rectifier, for which neither paper has a rule.
+    layer of ``model``, where there is anything that is not a ReLU, linear or known to cut nothing: other rectifiers, for
+    which neither paper has a rule, products of activations, and whatever could hide one.
     """
     if rule not in RELU_RULES:
         raise ValueError(f"There is no ReLU rule {rule!r}; choose one of {', '.join(RELU_RULES)}.")
+    scripted = [name for name, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    if scripted:
+        raise ValueError(f"{_called(scripted[0])} is a torch script, whose steps cannot be seen.")
+    depends = depends_on_input(output)
     for node in graph_nodes(output):
-        step = node.name()
-        if step == "ReluBackward0" and rule == "deconvnet":
-            node.register_hook(lambda down, up: (up[0].clamp(min=0),))
-        elif step == "ReluBackward0" and rule == "guided":  # cut first; the ReLU's own gradient does the rest
-            node.register_prehook(lambda up: (up[0].clamp(min=0),))
-        elif _is_refused(step) or isinstance(node, BackwardCFunction):
+        if not depends[node]:
+            continue
+        if kind(node) not in PASSED or is_product(node, depends):
             raise ValueError(
-                f"{_layer_with(step, output, model)} has a step {step}: the deconvnet and guided backpropagation "
-                "have a backward rule for ReLU only. Explain this network by its gradient."
+                f"{_layer_with(node.name(), output, model)} has a step {node.name()}: the deconvnet and guided "
+                "backpropagation have a backward rule for ReLU only. Explain this network by its gradient."
             )
-
-
-# Nodes that stand where a ReLU could stand, or could hide one: CopySlices writes into a part of a tensor in place.
-_WITHOUT_RULE = {
-    f"{name}Backward"
-    for name in [
-        "Celu", "Clamp", "ClampMin", "Elu", "Gelu", "Glu", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
-        "LeakyRelu", "LogSigmoid", "MaskedFill", "Maximum", "Mish", "PreluKernel", "RreluWithNoise", "Sigmoid",
-        "Silu", "Softplus", "Softshrink", "Tanh", "Threshold", "Where",
-    ]
-} | {"torch::autograd::CopySlices"}  # fmt: skip
-
-
-@cache
-def _is_refused(step: str) -> bool:
-    return step.rstrip("0123456789") in _WITHOUT_RULE
-
-
-def graph_nodes(output: Tensor) -> Iterator[Node]:
-    """Every step that autograd has recorded on the way to ``output``, each once, the last one first."""
-    waiting = [output.grad_fn]
-    seen = {None, *waiting}
-    while waiting:
-        node = waiting.pop()
-        if node is not None:
-            yield node
-            for before, _ in node.next_functions:
-                if before not in seen:
-                    seen.add(before)
-                    waiting.append(before)
+        if kind(node) == "Relu" and rule == "deconvnet":
+            node.register_hook(lambda down, up: (up[0].clamp(min=0),))
+        elif kind(node) == "Relu" and rule == "guided":  # cut first; the ReLU's own gradient does the rest
+            node.register_prehook(lambda up: (up[0].clamp(min=0),))
 
 
 def _layer_with(step: str, output: Tensor, model: nn.Module) -> str:
@@ -131,7 +117,9 @@ def _layer_with(step: str, output: Tensor, model: nn.Module) -> str:
     culprits: list[nn.Module] = []
 
     def look(module: nn.Module, inputs: Any, result: Any) -> None:
-        if isinstance(result, Tensor) and step in (node.name() for node in graph_nodes(result)):
+        results = result if isinstance(result, tuple) else (result,)
+        tensors = [part for part in results if isinstance(part, Tensor)]
+        if any(step == node.name() for tensor in tensors for node in graph_nodes(tensor)):
             culprits.append(module)
 
     leaves = (getattr(node, "variable", None) for node in graph_nodes(output))
@@ -144,7 +132,11 @@ def _layer_with(step: str, output: Tensor, model: nn.Module) -> str:
         for handle in handles:
             handle.remove()
     names = {module: name for name, module in model.named_modules()}
-    return next((f"Layer {names[module]!r}" for module in culprits if names.get(module)), "The model")
+    return _called(next((names[module] for module in culprits if names.get(module)), ""))
+
+
+def _called(name: str) -> str:
+    return f"Layer {name!r}" if name else "The model"
 
 
 def deconvnet(
@@ -158,7 +150,7 @@ def deconvnet(
     model: maps (batch, …) to logits (batch, classes); looked at in evaluation mode and left as it was.
     target: one class per image, or None for the class that the model sees in each.
     Returns one map per image, shaped like x, in logits per unit of x.
-    Raises ValueError, naming the layer, where the model has another rectifier than ReLU: it would be ignored silently.
+    Raises ValueError, naming the layer, where the model has more than ReLU and linear steps: it would be ignored silently.
     Source: Zeiler & Fergus (2014), sec. 2.1.
     """
     x = x.detach().requires_grad_()
@@ -179,7 +171,7 @@ def guided_backprop(
     model: maps (batch, …) to logits (batch, classes); looked at in evaluation mode and left as it was.
     target: one class per image, or None for the class that the model sees in each.
     Returns one map per image, shaped like x, in logits per unit of x.
-    Raises ValueError, naming the layer, where the model has another rectifier than ReLU: it would be ignored silently.
+    Raises ValueError, naming the layer, where the model has more than ReLU and linear steps: it would be ignored silently.
     Source: Springenberg, Dosovitskiy, Brox & Riedmiller (2015), sec. 3.4.
     """
     x = x.detach().requires_grad_()

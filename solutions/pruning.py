@@ -14,8 +14,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-IMAGES = 16  # inputs whose gradients are in memory at the same time
-
 
 def magnitude_saliency(w: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Rate each weight by its size: the simplest guess at how much it matters.
@@ -68,19 +66,17 @@ def gauss_newton_diagonal(model: nn.Module, x: Float[Tensor, "batch *input"]) ->
     Source: LeCun et al. (1990), section 2.2 (Levenberg–Marquardt approximation); Schraudolph (2002),
     section 3.
     """
-    weights = {name: w.detach() for name, w in model.named_parameters()}
-
-    def log_probability(weights: dict[str, Tensor], one: Tensor) -> Tensor:
-        return torch.func.functional_call(model, weights, one.unsqueeze(0)).log_softmax(-1).squeeze(0)
-
-    slopes = torch.func.vmap(torch.func.jacrev(log_probability), in_dims=(None, 0))
-    total = {name: torch.zeros_like(w) for name, w in weights.items()}
-    for some in x.split(IMAGES):
-        with torch.no_grad():
-            p = model(some).softmax(-1)
-        for name, slope in slopes(weights, some).items():
-            total[name] += torch.einsum("nc,nc...->...", p, slope.square())
-    return [h / len(x) for h in total.values()]
+    weights = {name: w.detach().requires_grad_() for name, w in model.named_parameters()}
+    total = [torch.zeros_like(w) for w in weights.values()]
+    for one in x:
+        with torch.enable_grad():
+            logits = torch.func.functional_call(model, weights, one.unsqueeze(0))
+            log_p = logits.log_softmax(-1).squeeze(0)
+        for log_p_c in log_p:
+            slopes = torch.autograd.grad(log_p_c, list(weights.values()), retain_graph=True)
+            for h, slope in zip(total, slopes, strict=True):
+                h += log_p_c.detach().exp() * slope**2
+    return [h / len(x) for h in total]
 
 
 def obd_saliency(w: Float[Tensor, "*shape"], h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -2,15 +2,15 @@
 
 ``model`` maps a batch to scores (batch, classes); ``target`` is a class for all rows, a class per row, or None
 for the class that the model predicts. An explanation has the shape of ``x``: one relevance R_i per input x_i.
-Explaining happens in evaluation mode, and the model is left as it was found. The rows of a batch do not influence
-each other: a network may get several copies of a batch at once.
+Explaining happens in evaluation mode, and the model is left as it was found. Every function asks for one gradient of
+one batch at a time; ``solutions.batched`` has the same explanations with many gradients at a time.
 """
 
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from solutions.filters import evaluation_mode
 
@@ -121,11 +121,9 @@ def smooth_grad(
         raise ValueError(f"SmoothGrad needs samples ≥ 1 and sigma ≥ 0, not {samples} and {sigma}.")
     target = _predicted(model, x) if target is None else target
     total = torch.zeros_like(x)
-    for some in torch.arange(samples).split(_copies(model, x)):
-        noise = torch.randn(
-            (len(some), *x.shape), generator=generator, dtype=x.dtype, device=generator.device
-        )
-        total += _gradients(model, x + sigma * noise.to(x.device), target).sum(dim=0)
+    for _ in range(samples):
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=generator.device)
+        total += input_gradient(model, x + sigma * noise.to(x.device), target)
     return total / samples
 
 
@@ -150,10 +148,9 @@ def integrated_gradients(
     target = _predicted(model, x) if target is None else target
     way = x.detach() - baseline
     total = torch.zeros_like(way)
-    midpoints = ((torch.arange(steps, dtype=torch.float64) + 0.5) / steps).to(way)
-    for alpha in midpoints.split(_copies(model, x)):
-        points = baseline + alpha.view(-1, *[1] * x.ndim) * way
-        total += _gradients(model, points, target).sum(dim=0)
+    for k in range(steps):
+        alpha = (k + 0.5) / steps
+        total += input_gradient(model, baseline + alpha * way, target)
     return way * total / steps
 
 
@@ -202,24 +199,6 @@ def _predicted(model: Model, x: Float[Tensor, "batch *features"]) -> Int[Tensor,
     """The class that the model predicts for each row."""
     with torch.no_grad(), evaluation_mode(model):
         return model(x.clone()).argmax(dim=1)
-
-
-AT_ONCE = 1 << 16
-"""Inputs that go through the model together when many copies of few rows are to be explained: quick, in bounded memory."""
-
-
-def _copies(model: Model, x: Float[Tensor, "batch *features"]) -> int:
-    """How many copies of a batch go through the model at once. A plain function may be made for batches of this size."""
-    return max(1, AT_ONCE // max(1, x.numel())) if isinstance(model, nn.Module) else 1
-
-
-def _gradients(
-    model: Model, x: Float[Tensor, "copies batch *features"], target: Int[Tensor, " batch"] | int
-) -> Float[Tensor, "copies batch *features"]:
-    """``input_gradient`` of several copies of a batch, as one batch."""
-    copies, rows = x.shape[:2]
-    targets = _of_each_row(target, rows).repeat(copies)
-    return input_gradient(model, x.flatten(0, 1), targets).view_as(x)
 
 
 def _of_each_row(target: Int[Tensor, " batch"] | int, rows: int) -> Int[Tensor, " batch"]:

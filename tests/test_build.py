@@ -181,3 +181,12 @@ def test_the_documentation_says_which_chapters_show_solutions_of_earlier_ones() 
             for name in shown & set(home):
                 assert home[name] < chapter, f"{chapter} shows {name} of {home[name]}"
                 assert f"`{name}`" in documented, f"{chapter} shows {name} of {home[name]}"
+
+
+def test_the_network_that_has_branches_is_explained_without_the_machinery_for_any_network() -> None:
+    """Students get the dozen lines that chapter 6 shows, not the module that watches autograd's graph."""
+    source = "\n".join(cell.source for cell in student_notebook("06_relevance_propagation").cells)
+    assert "def relevance_through_branches" in source
+    assert "class HandBack" in source
+    assert "TorchFunctionMode" not in source
+    assert "relevance_of_inputs" not in source

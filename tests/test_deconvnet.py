@@ -117,6 +117,11 @@ class ByHand(nn.Module):
     nn.GELU(), nn.LeakyReLU(), nn.Sigmoid(), nn.ReLU6(), nn.ELU(inplace=True), nn.CELU(), nn.SELU(), nn.PReLU(),
     ByHand(lambda z: torch.where(z > 0, z, 0.0)), ByHand(lambda z: z.masked_fill(z < 0, 0)),
     ByHand(lambda z: z.clamp(min=0)), ByHand(lambda z: torch.maximum(z, z.new_zeros(()))),
+    ByHand(lambda z: z * (z > 0)), ByHand(lambda z: (z > 0).float() * z), ByHand(lambda z: (z + z.abs()) / 2),
+    ByHand(lambda z: torch.fmax(z, z.new_zeros(()))), ByHand(lambda z: torch.stack([z, 0 * z]).amax(0)),
+    ByHand(lambda z: torch.stack([z, 0 * z]).max(0).values), ByHand(lambda z: z.clone().index_put((z < 0,), z.new_zeros(()))),
+    nn.Softsign(), ByHand(torch.sin), ByHand(torch.exp), ByHand(torch.square), ByHand(lambda z: z**2),
+    ByHand(lambda z: z * z), ByHand(lambda z: z / (1 + z.abs())), ByHand(lambda z: z @ z.mT), ByHand(lambda z: torch.cumprod(z, 1)),
 ])  # fmt: skip
 @pytest.mark.parametrize("method", METHODS.values())
 def test_other_rectifiers_are_refused_by_name(method: Callable[..., Tensor], odd: nn.Module) -> None:
@@ -124,6 +129,47 @@ def test_other_rectifiers_are_refused_by_name(method: Callable[..., Tensor], odd
     model(images())
     with pytest.raises(ValueError, match=r"Layer '2\.1'"):
         method(model, images())
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("method", METHODS.values())
+def test_recurrent_layers_are_refused_by_name(method: Callable[..., Tensor], cell: type[nn.RNNBase]) -> None:
+    class Reads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.last = cell(4, 5, batch_first=True), nn.Linear(5, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(self.cell(x)[0][:, -1])
+
+    with pytest.raises(ValueError, match="Layer 'cell'"):
+        method(Reads(), torch.randn(2, 3, 4))
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated")
+@pytest.mark.parametrize("method", METHODS.values())
+def test_a_script_is_refused_at_every_call(method: Callable[..., Tensor]) -> None:
+    """From the second call on its steps are one node of the graph; the first used to be right and the others the gradient."""
+    inner = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+    scripted = torch.jit.script(nn.Sequential(inner, nn.Linear(6, 3)))
+    for model in (scripted, nn.Sequential(torch.jit.script(inner), nn.Linear(6, 3))):
+        for _ in range(3):
+            with pytest.raises(ValueError, match="torch script"):
+                method(model, torch.rand(4, 6))
+
+
+@pytest.mark.parametrize("linear", [
+    nn.BatchNorm2d(3), nn.LayerNorm([3, 8, 8]), nn.GroupNorm(3, 3), nn.AvgPool2d(2), nn.MaxPool2d(2), nn.Dropout(),
+    nn.Upsample(scale_factor=2), nn.ConvTranspose2d(3, 3, 2), ByHand(lambda z: z * torch.tensor([1.0, 0.0, 2.0]).view(1, 3, 1, 1)),
+    ByHand(lambda z: torch.cat([z, -z], 1)), ByHand(lambda z: z.mean((2, 3), keepdim=True)), ByHand(lambda z: z.flip(1) / 3 - 1),
+])  # fmt: skip
+def test_what_cuts_nothing_is_passed_as_the_gradient_passes_it(linear: nn.Module) -> None:
+    """With ReLUs that cut nothing either, both methods are the gradient."""
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), linear, nn.Flatten(), nn.LazyLinear(2)).eval()
+    model(images())
+    for method in METHODS.values():
+        assert_close = torch.testing.assert_close
+        assert_close(method(model, images()), input_gradient(model, images()))
 
 
 class OwnRelu(torch.autograd.Function):

@@ -13,6 +13,7 @@ from course.data.digits import load_digits
 from course.models import checkpoints
 from course.models.checkpoints import load_checkpoint, save_checkpoint
 from course.models.digits import load_digits_cnn
+from course.models.digits_resnet import load_digits_resnet
 
 
 def test_digits_take_turns_and_both_parts_are_balanced() -> None:
@@ -65,6 +66,13 @@ def test_the_network_reads_at_least_97_percent_of_the_held_out_digits() -> None:
     with torch.no_grad():
         correct = load_digits_cnn()(data.test_images).argmax(1) == data.test_labels
     assert correct.float().mean() >= 0.97
+
+
+def test_the_residual_network_reads_at_least_96_percent_of_the_held_out_digits() -> None:
+    data = load_digits()
+    with torch.no_grad():
+        correct = load_digits_resnet()(data.test_images).argmax(1) == data.test_labels
+    assert correct.float().mean() >= 0.96
 
 
 def test_the_network_loads_in_evaluation_mode_with_its_layers_by_name() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from course.data.digits import load_digits
 from course.models.digits import digits_cnn, load_digits_cnn
+from solutions.batched import integrated_gradients_batched, smooth_grad_batched
 from solutions.sensitivity import (
     contrast,
     deletion_curve,
@@ -41,6 +42,10 @@ def noisy(model: nn.Module, x: Tensor, target: Tensor | int | None) -> Tensor:
     return smooth_grad(model, x, target, 0.2, 3, generator())
 
 
+def noisy_batched(model: nn.Module, x: Tensor, target: Tensor | int | None) -> Tensor:
+    return smooth_grad_batched(model, x, target, 0.2, 3, generator())
+
+
 METHODS: dict[str, Method] = {
     "input_gradient": input_gradient,
     "sensitivity": sensitivity,
@@ -48,6 +53,10 @@ METHODS: dict[str, Method] = {
     "gradient_times_input": gradient_times_input,
     "smooth_grad": noisy,
     "integrated_gradients": lambda model, x, target: integrated_gradients(model, x, target, 0.1, 5),
+    "smooth_grad_batched": noisy_batched,
+    "integrated_gradients_batched": lambda model, x, target: integrated_gradients_batched(
+        model, x, target, 0.1, 5
+    ),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
@@ -120,7 +129,7 @@ def test_smooth_grad_is_captums_up_to_the_noise_of_sampling() -> None:
 
 @every_method
 def test_a_batch_is_explained_row_by_row(trained: nn.Sequential, images: Tensor, method: Method) -> None:
-    if method is noisy:
+    if method in (noisy, noisy_batched):
         pytest.skip("a batch draws other noise than its rows")
     target = torch.tensor([3, 1, 4, 1, 5, 9])
     rows = [method(trained, images[i : i + 1], target[i : i + 1]) for i in range(6)]
@@ -220,34 +229,39 @@ def test_smooth_grad_depends_on_its_generator_alone() -> None:
     assert state.equal(torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize("at_once", [1, 24, 60, 1 << 16])
-def test_copies_that_go_through_together_change_nothing(
-    at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_plain_functions_send_the_batch_as_it_is() -> None:
+    """One gradient of one batch at a time, as the formula says: a function may be made for batches of this size."""
     x = torch.randn(3, 4, dtype=torch.float64, generator=generator())
-    target = torch.tensor([3, 0, 2])
-    asked = nn.functional.one_hot(target, 4)
+    mask = torch.tensor([[1.0], [0.0], [2.0]], dtype=torch.float64)
+    sizes: list[torch.Size] = []
+
+    class Masked(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            sizes.append(z.shape)
+            return z * mask
+
+    near(integrated_gradients(Masked(), x, 1, 0.0, 5)[:, 1], x[:, 1] * mask[:, 0], 1e-12)
+    near(smooth_grad(Masked(), x, 1, 0.5, 7, generator())[:, 1], mask[:, 0], 1e-12)
+    assert sizes == [x.shape] * 12
+
+
+@pytest.mark.parametrize("at_once", [1, 24, 60, 1 << 16])
+def test_many_gradients_at_a_time_change_nothing(at_once: int) -> None:
+    x = torch.randn(3, 4, dtype=torch.float64, generator=generator())
     sizes: list[int] = []
 
     class Cubes(nn.Module):
         def forward(self, z: Tensor) -> Tensor:
             sizes.append(z.numel())
-            return z**3 / 3
+            return z**3 / 3 - z
 
-    cubes = Cubes()
-    monkeypatch.setattr("solutions.sensitivity.AT_ONCE", at_once)
-    mean = sum(((k + 0.5) / 7) ** 2 for k in range(7)) / 7
-    near(integrated_gradients(cubes, x, target, 0.0, 7), asked * x**3 * mean, 1e-12)
-    near(smooth_grad(cubes, x, target, 0.0, 7, generator()), asked * x**2, 1e-12)
-    assert sum(sizes) == 2 * 7 * x.numel()
+    for target in (torch.tensor([3, 0, 2]), 1, None):
+        mine = integrated_gradients_batched(Cubes(), x, target, 0.25, 7, at_once)
+        near(mine, integrated_gradients(Cubes(), x, target, 0.25, 7), 1e-12)
+        mine = smooth_grad_batched(Cubes(), x, target, 0.5, 7, generator(), at_once)
+        near(mine, smooth_grad(Cubes(), x, target, 0.5, 7, generator()), 1e-12)
     assert max(sizes) <= max(at_once, x.numel())
-
-
-def test_a_function_that_is_made_for_one_batch_gets_no_larger_one() -> None:
-    x = torch.randn(3, 4, dtype=torch.float64, generator=generator())
-    mask = torch.tensor([[1.0], [0.0], [2.0]], dtype=torch.float64)
-    near(integrated_gradients(lambda z: z * mask, x, 1, 0.0, 5)[:, 1], x[:, 1] * mask[:, 0], 1e-12)
-    near(smooth_grad(lambda z: z * mask, x, 1, 0.5, 5, generator())[:, 1], mask[:, 0], 1e-12)
+    assert max(sizes) == min(7, max(1, at_once // 12)) * 12
 
 
 def test_contrast_explains_the_difference_of_two_scores(trained: nn.Sequential, images: Tensor) -> None:
@@ -349,9 +363,13 @@ def test_a_class_that_does_not_exist_is_refused(
 def test_impossible_numbers_of_samples_and_steps_are_refused(trained: nn.Sequential, images: Tensor) -> None:
     with pytest.raises(ValueError, match="at least one step"):
         integrated_gradients(trained, images, 0, steps=0)
+    with pytest.raises(ValueError, match="at least one step"):
+        integrated_gradients_batched(trained, images, 0, steps=0)
     for sigma, samples in [(0.1, 0), (-0.1, 3)]:
         with pytest.raises(ValueError, match="samples ≥ 1 and sigma ≥ 0"):
             smooth_grad(trained, images, 0, sigma, samples, generator())
+        with pytest.raises(ValueError, match="samples ≥ 1 and sigma ≥ 0"):
+            smooth_grad_batched(trained, images, 0, sigma, samples, generator())
 
 
 def test_an_input_that_plays_no_part_has_no_relevance() -> None:

@@ -36,7 +36,7 @@
 # go forward and backward through a layer with whatever weights you give them:
 
 # %%
-from solutions.lrp import backward_with, forward_with  # given
+from solutions.layers import backward_with, forward_with  # given
 
 # %%
 from solutions.lrp import epsilon_rule
@@ -178,10 +178,15 @@ for epsilon in (1.0, 1e-2, 1e-4, 1e-6):
 #
 # $$R_i = \sum_j \frac{a_i\,(w_{ij} + \gamma w_{ij}^+)}{\sum_{i'} a_{i'} (w_{i'j} + \gamma w_{i'j}^+) + b_j + \gamma b_j^+}\; R_j$$
 #
+# That is the formula for a unit that has said *yes*, $z_j > 0$, with inputs that come out of a ReLU. Where a unit has said *no* and still carries relevance, as it may behind the sum of two branches, more of what is positive would pull its denominator to zero, and the relevance would explode; so in general it is what
+# *agrees with* $z_j$ that counts $1 + \gamma$ times:
+#
+# $$R_i = \sum_j \frac{z_{ij} + \gamma\, z_{ij}^*}{\sum_{i'} (z_{i'j} + \gamma\, z_{i'j}^*) + b_j + \gamma\, b_j^*}\; R_j, \qquad z_{ij}^* = z_{ij} \text{ where it has the sign of } z_j, \text{ else } 0$$
+#
 # In this and the following rules, the denominator is kept off zero by a fixed tiny amount; `stabilized(z)` adds it.
 
 # %%
-from solutions.lrp import stabilized  # given
+from solutions.layers import stabilized  # given
 
 # %%
 from solutions.lrp import gamma_rule
@@ -189,7 +194,7 @@ from solutions.lrp import gamma_rule
 # %% [markdown]
 # ## Only what speaks for it: z⁺, and α and β
 #
-# With γ → ∞ only positive contributions are left, $z_{ij}^+ = \max(0, a_i w_{ij})$. And if what speaks against is to be shown, but under control, share out both parts separately:
+# With γ → ∞ only positive contributions are left (where $z_j > 0$), $z_{ij}^+ = \max(0, a_i w_{ij})$. And if what speaks against is to be shown, but under control, share out both parts separately:
 #
 # $$R_i = \sum_j \left(\alpha\,\frac{z_{ij}^+}{\sum_{i'} z_{i'j}^+ + b_j^+} - \beta\,\frac{z_{ij}^-}{\sum_{i'} z_{i'j}^- + b_j^-}\right) R_j, \qquad \alpha - \beta = 1$$
 
@@ -241,7 +246,7 @@ from solutions.lrp import z_box_rule
 # Close to the output, few units decide: ε. In the convolutions, many contradict each other: γ. At the pixels: the box. Such an assignment is called a **composite**. Here it is a dictionary from the layers' names to rules.
 
 # %%
-from solutions.lrp import weighted_layers  # given
+from solutions.layers import weighted_layers  # given
 
 # %%
 from solutions.lrp import epsilon_gamma_box
@@ -311,7 +316,7 @@ explore(
 # another result than treating them as what they are together: one layer. So merge them first.
 
 # %%
-from solutions.lrp import merge_batchnorm
+from solutions.layers import merge_batchnorm
 
 # %%
 conv, norm = nn.Conv2d(1, 4, 5).eval(), nn.BatchNorm2d(4).eval()
@@ -322,7 +327,76 @@ print(f"largest difference between one merged layer and the two: {apart:.1e}")
 
 # %% [markdown]
 # What about residual networks, where a branch is added to a shortcut? The sum is a linear layer like any other: branch and shortcut get shares in proportion to what each brought (if the branch brought 3 and the shortcut 1, then of a relevance of 8 they get 6 and 2). A program that hands the *whole* relevance to both
-# doubles it at every block. Our walk through a chain of layers cannot follow branches at all; so whenever you use a tool on such a network, check the sum first: it is the one thing that must come out.
+# doubles it at every block.
+#
+# Our walk through a chain of layers cannot follow branches. But there is a way that needs no walk. Wherever nothing but sums, ReLU and maxima lies between two layers, $R/a$ is passed down exactly as a gradient is: that was the old acquaintance above. So let every dense layer and convolution give its usual
+# value, and teach it another *gradient*: $R_j / z_j$ comes in, the layer's rule turns $R_j$ into $R_i$, and $R_i / a_i$ goes out. Then autograd does the walking, through whatever branches there are, and input × gradient is the relevance.
+
+# %%
+from solutions.lrp import relevance_through_branches  # given
+
+# %% [markdown]
+# Here is a small residual network: three blocks, in each of which a branch of two convolutions is added to what came in. It has a batch normalization behind every convolution; so your `merge_batchnorm` first.
+
+# %%
+from course.models.digits_resnet import load_digits_resnet
+
+resnet = load_digits_resnet()
+merged = copy.deepcopy(resnet)
+for part, conv, norm in [(merged, "conv", "norm")] + [
+    (getattr(merged, f"block{k}"), f"conv{j}", f"norm{j}") for k in (1, 2, 3) for j in (1, 2)
+]:
+    setattr(part, conv, merge_batchnorm(getattr(part, conv), getattr(part, norm)))
+    setattr(part, norm, nn.Identity())
+
+with torch.no_grad():
+    f = resnet(ten).gather(1, labels[:, None])[:, 0]
+    apart = (merged(ten) - resnet(ten)).abs().max()
+print(f"largest difference between the logits of the two networks: {apart:.1e}")
+
+# %% [markdown]
+# Does the sum come out? Without biases it must, to the last digit: through every branch and every sum. With them (the merged network is full of biases) it need not.
+
+# %%
+bare = copy.deepcopy(merged)
+for name, parameter in bare.named_parameters():
+    if name.endswith("bias"):
+        parameter.data.zero_()
+with torch.no_grad():
+    f_bare = bare(ten).gather(1, labels[:, None])[:, 0]
+
+branched = {
+    "ε everywhere": epsilon_rule,
+    "z⁺, dense ε": {
+        name: epsilon_rule if isinstance(layer, nn.Linear) else z_plus_rule
+        for name, layer in weighted_layers(merged)
+    },
+    "zᴮ, γ, ε": epsilon_gamma_box(merged, 0.0, 1.0),
+}
+maps = {name: relevance_through_branches(merged, ten, labels, rules) for name, rules in branched.items()}
+for name, rules in branched.items():
+    kept = relevance_through_branches(bare, ten, labels, rules).sum((1, 2, 3)) / f_bare
+    with_biases = maps[name].sum((1, 2, 3)) / f
+    print(
+        f"{name:13} Σ R / f without biases {kept.min():.3f} … {kept.max():.3f},   "
+        f"with biases {with_biases.min():.2f} … {with_biases.max():.2f}"
+    )
+
+# %%
+for image in (3, 4):
+    heatmap_grid(
+        ten[image : image + 1],
+        torch.cat([R[image : image + 1] for R in maps.values()]),
+        titles=[f"{name}\nf = {f[image]:.1f}, Σ R = {R[image].sum():.1f}" for name, R in maps.items()],
+        unit="score",
+        size=2.0,
+        alt=f"A {image} through the residual network. ε: red and blue pixels next to each other all along the strokes. z⁺: nearly all red, calmer, the most "
+        "of it in a few places. The composite: the same places, softer, and some red on the paper around them.",
+    )
+
+# %% [markdown]
+# Without biases, all of $f$ arrives, through every branch. With them, z⁺ loses 15 to 40 % of it to the positive biases and the composite 3 to 20 %; what ε loses differs from image to image, and once it is the whole score. The reference library's `lrp` does the same with a second pair of eyes: it merges
+# the normalizations on its own, watches all that lies between the layers, and refuses by name what no rule describes.
 
 # %% [markdown]
 # ## What relevance propagation cannot tell you

@@ -46,11 +46,13 @@ def _epsilon_cases(seed: int) -> list[Case]:
 
 
 def _gamma_cases(seed: int) -> list[Case]:
-    cases = _layers(np.random.default_rng(seed))
-    for case in cases:  # all outputs are clearly positive, as where relevance arrives behind a ReLU
-        nn.init.constant_(case["layer"].bias, 6.0)
-        case["layer"].bias.data[0] = -0.5
-    return [{**case, "gamma": 0.4} for case in cases]
+    """As behind a ReLU; and with inputs of both signs. Some outputs have said yes, some no, all carry relevance."""
+    rng = np.random.default_rng(seed)
+    cases = [*_layers(rng), *_layers(rng, negative=True)]
+    for case in cases:
+        with torch.no_grad():
+            case["layer"].bias.add_(torch.linspace(-5, 5, len(case["layer"].bias)))
+    return [{**case, "gamma": float(rng.uniform(0.3, 0.9))} for case in cases]
 
 
 def _plain_cases(seed: int) -> list[Case]:
@@ -204,11 +206,15 @@ EXERCISES = [
     Exercise(
         "gamma_rule",
         cases=_gamma_cases,
-        points=2,
-        minutes=8,
+        points=3,
+        minutes=15,
         hints=(
-            "Replace w by w + γ w⁺ everywhere in the plain rule, and b by b + γ b⁺.",
-            "The changed weight goes into both halves: the denominators and the way back.",
+            "Which parts count more depends on the output: where z_j > 0 the positive ones do, where z_j < 0 the negative ones. "
+            "Treat the two kinds of outputs apart, each with the relevance of its own, and add what comes back.",
+            "z_ij is positive in two ways. So where z_j > 0, positive inputs go through w + γ w⁺ and negative ones through "
+            "w + γ w⁻; the bias is b + γ b⁺. Where z_j < 0 it is the other way round, with b + γ b⁻.",
+            "`relevance * (z > 0)` is the relevance of the first kind. Its denominators are a sum of two forward passes, a⁺ through "
+            "the one weight and a⁻ through the other, and each input comes back through the weight that it went in by.",
         ),
     ),
     Exercise(

@@ -74,42 +74,127 @@ def epsilon_by_autograd(layer, a, relevance, epsilon=1e-6):
 # -------------------------------------------------------------------------------------------- gamma_rule
 
 
-def favours_only_the_denominator(layer, a, relevance, gamma=0.25):
-    """You changed the weights in the denominator only. Numerators and denominators must be made of the same z_ij, or the shares do not sum to one."""
-    w, b = layer.weight, layer.bias
-    z = forward_with(layer, a, w + gamma * w.clamp(min=0), b + gamma * b.clamp(min=0))
-    return a * backward_with(layer, a, w, relevance / stabilized(z))
+def _more(t, gamma, sign):
+    return None if t is None else t + gamma * (t.clamp(min=0) if sign > 0 else t.clamp(max=0))
 
 
-def favours_the_negative(layer, a, relevance, gamma=0.25):
-    """You favour w⁻, the weights that speak against the output. The map gets wilder instead of calmer."""
-    w, b = layer.weight + gamma * layer.weight.clamp(max=0), layer.bias + gamma * layer.bias.clamp(max=0)
+def _on_two_sides(layer, a, relevance, side, numerators=None):
+    """side(sign) → (w for a⁺, w for a⁻, b) of the outputs with that sign; the same for the numerators unless given."""
+    z, total = forward_with(layer, a, layer.weight, layer.bias), 0
+    a_plus, a_minus = a.clamp(min=0), a.clamp(max=0)
+    for sign in (1, -1):
+        w, v, b = side(sign)
+        s = relevance * (sign * z > 0)
+        s = s / stabilized(forward_with(layer, a_plus, w, b) + forward_with(layer, a_minus, v))
+        w, v = (w, v) if numerators is None else numerators(sign)
+        total = total + a_plus * backward_with(layer, a, w, s) + a_minus * backward_with(layer, a, v, s)
+    return total
+
+
+def favours_positive_weights_everywhere(layer, a, relevance, gamma=0.25):
+    """You favour w⁺ for every output. Behind a ReLU, where z_j > 0, that is the rule; where z_j < 0, a positive part speaks *against* the output, and more of it pulls the denominator to zero: the relevance explodes. Look at the sign of z_j."""
+    w, b = _more(layer.weight, gamma, 1), _more(layer.bias, gamma, 1)
     return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w, b)))
+
+
+def favours_by_the_weight_alone(layer, a, relevance, gamma=0.25):
+    """You look at the sign of z_j, but then at that of the weight alone. It is z_ij = a_i w_ij that agrees or not: a negative input with a negative weight speaks for the output."""
+    w, b = layer.weight, layer.bias
+    return _on_two_sides(
+        layer,
+        a,
+        relevance,
+        lambda sign: (_more(w, gamma, sign), _more(w, gamma, sign), _more(b, gamma, sign)),
+    )
+
+
+def forgets_the_units_that_said_no(layer, a, relevance, gamma=0.25):
+    """Outputs with z_j < 0 hand nothing back in yours. Behind a ReLU they have no relevance to give; behind a sum, or as a logit, they have, and it gets lost."""
+    positive = forward_with(layer, a, layer.weight, layer.bias) > 0
+    return gamma_rule(layer, a, relevance * positive, gamma)
+
+
+def favours_only_the_denominator(layer, a, relevance, gamma=0.25):
+    """What is favoured stands in your denominator only. Numerators and denominators must be made of the same z_ij, or the shares do not sum to one."""
+    w, b = layer.weight, layer.bias
+    return _on_two_sides(
+        layer,
+        a,
+        relevance,
+        lambda sign: (_more(w, gamma, sign), _more(w, gamma, -sign), _more(b, gamma, sign)),
+        lambda sign: (w, w),
+    )
+
+
+def favours_what_disagrees(layer, a, relevance, gamma=0.25):
+    """You favour the parts that speak against the output. The map gets wilder instead of calmer."""
+    w, b = layer.weight, layer.bias
+    return _on_two_sides(
+        layer,
+        a,
+        relevance,
+        lambda sign: (_more(w, gamma, -sign), _more(w, gamma, sign), _more(b, gamma, -sign)),
+    )
 
 
 def keeps_only_the_favoured(layer, a, relevance, gamma=0.25):
-    """You use γ w⁺ alone. The plain weights are to stay; what is positive counts γ times *more*."""
-    w, b = gamma * layer.weight.clamp(min=0), gamma * layer.bias.clamp(min=0)
-    return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w, b)))
+    """You use γ z*_ij alone. The plain z_ij are to stay; what agrees counts γ times *more*."""
+    w, b = layer.weight, layer.bias
+    return _on_two_sides(
+        layer,
+        a,
+        relevance,
+        lambda sign: (_more(w, gamma, sign) - w, _more(w, gamma, -sign) - w, _more(b, gamma, sign) - b),
+    )
 
 
 def forgets_the_favoured_bias(layer, a, relevance, gamma=0.25):
-    """Your bias stayed as it was. It is a contribution like any other: when it speaks for the output, it counts 1 + γ times, too."""
-    w = layer.weight + gamma * layer.weight.clamp(min=0)
-    return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w, layer.bias)))
+    """Your bias stayed as it was. It is a contribution like any other: when it agrees with the output, it counts 1 + γ times, too."""
+    w, b = layer.weight, layer.bias
+    return _on_two_sides(layer, a, relevance, lambda sign: (_more(w, gamma, sign), _more(w, gamma, -sign), b))
 
 
 def favours_without_a_bias(layer, a, relevance, gamma=0.25):
     """Your denominator has no bias. Then the inputs divide among themselves what the bias had brought; look at the end of the denominator."""
-    w = layer.weight + gamma * layer.weight.clamp(min=0)
-    return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w)))
+    w = layer.weight
+    return _on_two_sides(
+        layer, a, relevance, lambda sign: (_more(w, gamma, sign), _more(w, gamma, -sign), None)
+    )
 
 
-def gamma_by_a_changed_layer(layer, a, relevance, gamma=0.25):
-    changed = copy.deepcopy(layer)
-    for parameter in changed.parameters():
-        parameter.data = torch.where(parameter > 0, (1 + gamma) * parameter, parameter).data
-    return epsilon_rule(changed, a, relevance).detach()
+def gamma_by_autograd(layer, a, relevance, gamma=0.25):
+    a = a.detach().clone().requires_grad_()
+    z = layer(a).detach()
+
+    def q(sign):
+        w, v = _more(layer.weight, gamma, sign), _more(layer.weight, gamma, -sign)
+        return forward_with(layer, a.relu(), w, _more(layer.bias, gamma, sign)) - forward_with(
+            layer, (-a).relu(), v
+        )
+
+    chosen = torch.where(z > 0, q(1), q(-1))
+    s = torch.where(z == 0, 0, relevance / stabilized(chosen.detach()))
+    return (a * torch.autograd.grad(chosen, a, s)[0]).detach()
+
+
+def gamma_by_changed_layers(layer, a, relevance, gamma=0.25):
+    def changed(sign, bias):
+        copied = copy.deepcopy(layer)
+        copied.weight.data = _more(layer.weight, gamma, sign).data
+        copied.bias.data = _more(layer.bias, gamma, bias).data if bias else torch.zeros_like(layer.bias)
+        return copied
+
+    z, total = layer(a), 0
+    for sign in (1, -1):
+        yes, no = changed(sign, sign), changed(-sign, 0)
+        a_plus, a_minus = (t.detach().clone().requires_grad_() for t in (a.clamp(min=0), a.clamp(max=0)))
+        q = yes(a_plus) + no(a_minus)
+        s = relevance * (sign * z > 0) / (q + 1e-6 * torch.where(q < 0, -1, 1))
+        for part, c in zip(
+            (a_plus, a_minus), torch.autograd.grad(q, (a_plus, a_minus), s.detach()), strict=True
+        ):
+            total = total + part.detach() * c
+    return total
 
 
 # ------------------------------------------------------------------------------------------- z_plus_rule
@@ -484,7 +569,8 @@ MISCONCEPTIONS = {
         begins_with_the_output,
     ],
     "gamma_rule": [
-        favours_only_the_denominator, favours_the_negative, keeps_only_the_favoured, forgets_the_favoured_bias,
+        favours_positive_weights_everywhere, favours_by_the_weight_alone, forgets_the_units_that_said_no,
+        favours_only_the_denominator, favours_what_disagrees, keeps_only_the_favoured, forgets_the_favoured_bias,
         favours_without_a_bias,
     ],
     "z_plus_rule": [
@@ -511,7 +597,7 @@ MISCONCEPTIONS = {
 ALTERNATIVES = {
     "epsilon_rule": [epsilon_by_autograd],
     "relevance_by_layer": [relevance_layer_after_layer],
-    "gamma_rule": [gamma_by_a_changed_layer],
+    "gamma_rule": [gamma_by_autograd, gamma_by_changed_layers],
     "z_plus_rule": [z_plus_as_alpha_one],
     "alpha_beta_rule": [alpha_beta_by_two_plus_rules],
     "w_square_rule": [w_square_by_autograd],
