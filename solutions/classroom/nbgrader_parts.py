@@ -21,6 +21,7 @@ from course.exercises import exercises_of
 from solutions.classroom.build import ANSWER, STUB, grade_id
 from solutions.classroom.engine import job_of, run
 from solutions.classroom.folder import ClassFolder
+from solutions.classroom.guard import guard
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
 from solutions.classroom.sandbox import Result, Sandbox
 from solutions.classroom.submission import Submission, read_submission
@@ -47,8 +48,10 @@ def configure(config: Any, config_file: str) -> None:
         f"{HERE}.SaveAtOnce",
         "nbgrader.preprocessors.AssignLatePenalties",
     ]
+    config.GenerateFeedback.exporter_class = "solutions.classroom.pages.FeedbackPage"
     config.ExportApp.plugin_class = "solutions.classroom.export.GradesWithState"
     config.HTMLExporter.sanitize_html = True
+    guard()
 
 
 class SubmissionExporter(NotebookExporter):
