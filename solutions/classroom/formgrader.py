@@ -1,14 +1,11 @@
-"""nbgrader's formgrader on a class folder, also where there is no network."""
+"""nbgrader's formgrader on a class folder; it needs no network."""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.release import environment
-
-TEMPLATES = Path(__file__).parent / "jupyter"
 
 
 def formgrader(folder: ClassFolder, port: int = 8888, browser: bool = True) -> int:
@@ -17,10 +14,4 @@ def formgrader(folder: ClassFolder, port: int = 8888, browser: bool = True) -> i
     command += [f"--ServerApp.root_dir={folder.root}", "--LabApp.default_url=/formgrader"]
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return subprocess.run(command, cwd=folder.root, env=with_templates(), check=False).returncode
-
-
-def with_templates() -> dict[str, str]:
-    """The environment in which nbconvert finds our templates before its own."""
-    found = os.environ.get("JUPYTER_PATH", "")
-    return environment() | {"JUPYTER_PATH": os.pathsep.join(filter(None, [str(TEMPLATES), found]))}
+    return subprocess.run(command, cwd=folder.root, env=environment(), check=False).returncode

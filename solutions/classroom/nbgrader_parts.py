@@ -28,6 +28,7 @@ from solutions.classroom.changes import change_of, refuse_what_loses_marks
 from solutions.classroom.engine import job_of, limits_of, run
 from solutions.classroom.exchange import careful_timestamps, carry_over, read_stamp
 from solutions.classroom.folder import ClassFolder, ClassFolderError, finish_what_was_killed
+from solutions.classroom.guard import guard
 from solutions.classroom.handed_in import read_handed_in
 from solutions.classroom.judge import Marked, judge, nothing_to_judge
 from solutions.classroom.rereading import keep_texts, texts_before, texts_of
@@ -63,9 +64,11 @@ def configure(config: Any, config_file: str) -> None:
     ]
     config.GenerateAssignment.exporter_class = f"{HERE}.ReleaseExporter"
     config.ExchangeFactory.collect = "solutions.classroom.exchange.Collect"
+    config.GenerateFeedback.exporter_class = "solutions.classroom.pages.FeedbackPage"
     config.ExportApp.plugin_class = "solutions.classroom.export.GradesWithState"
     config.HTMLExporter.sanitize_html = True
     careful_timestamps()
+    guard()
 
 
 class SubmissionExporter(NotebookExporter):
