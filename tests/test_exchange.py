@@ -560,15 +560,8 @@ def test_formgrader_shows_a_submission_also_on_the_system_s_python(copy: School)
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [
-            SYSTEM_PYTHON,
-            "-m",
-            "solutions.classroom",
-            "formgrader",
-            str(copy.folder.root),
-            f"--port={port}",
-            "--no-browser",
-        ],
+        [SYSTEM_PYTHON, "-m", "jupyterlab", f"--port={port}", "--no-browser", "--allow-root"],
+        cwd=copy.folder.root,
         env=os.environ
         | {
             "PYTHONPATH": os.pathsep.join(filter(None, [*packages, os.environ.get("PYTHONPATH")][::-1])),
