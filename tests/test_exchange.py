@@ -589,7 +589,7 @@ def _page(address: str, server: "subprocess.Popen[bytes]") -> str:
             with urllib.request.urlopen(address, timeout=60) as page:
                 return str(page.read().decode())
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{error}: {error.read().decode()[-2000:]}") from None
+            raise AssertionError(f"{address} answers {error}") from None
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
     raise AssertionError("the server does not answer")
