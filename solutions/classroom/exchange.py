@@ -29,8 +29,8 @@ LARGEST = 1_000
 """Bytes; a secret has 128, a time stamp about 30."""
 
 NO_TIME = (
-    f"The time in {STAMP} could not be read, so this was graded without one: no penalty for late work."
-    " Write the time as 2027-01-15 23:59 UTC, and grade again."
+    f"The time at which this was handed in could not be read from {STAMP}; it was graded without one,"
+    " so nothing is deducted for being late."
 )
 
 
@@ -100,8 +100,11 @@ def _small_file(path: Path) -> bytes:
 
 def careful_timestamps() -> None:
     """From now on nbgrader reads time stamps as we do; its own way ends the run at one that it cannot read."""
-    reading: Callable[[CourseDirectory, str], datetime | None] = lambda _, place: read_stamp(Path(place)).time  # noqa: E731
-    CourseDirectory.get_existing_timestamp = reading
+
+    def existing(_: CourseDirectory, place: str) -> datetime | None:
+        return read_stamp(Path(place)).time
+
+    CourseDirectory.get_existing_timestamp = existing
 
 
 NOT_FOLLOWED = (

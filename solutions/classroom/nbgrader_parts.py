@@ -192,9 +192,8 @@ class SaveAtOnce(SaveAutoGrades):  # type: ignore[misc]
         self.texts, self.before = texts_of(nb), texts_before(folder, student, chapter)
         self.no_time = bool(read_stamp(folder.submitted(student, chapter)).note)
         saved = super().preprocess(nb, resources)
-        keep_texts(
-            folder, student, chapter, self.texts
-        )  # later than the scores: a kill asks once too often, at most
+        # later than the scores: after a kill in between, a person is asked once too often, never too seldom
+        keep_texts(folder, student, chapter, self.texts)
         return saved  # type: ignore[no-any-return]
 
     def _add_score(self, cell: NotebookNode, resources: Any) -> None:
