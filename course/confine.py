@@ -461,3 +461,22 @@ class Counters:
             return {}
         pairs = (line.rpartition(" ") for line in lines)
         return {name: int(number) for name, _, number in pairs if number.isdigit()}
+
+
+# -- memory -------------------------------------------------------------------------------------------------------
+
+
+def gather_memory() -> None:
+    """Lay this process's memory into large pages: forking it then costs a third."""
+    if not LINUX:
+        return
+    large, collapse = 2 << 20, 25
+    _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        words = line.split()
+        if words[1] != "rw-p" or words[5:] not in ([], ["[heap]"]):
+            continue
+        start, end = (int(address, 16) for address in words[0].split("-"))
+        start, end = (start + large - 1) // large * large, end // large * large
+        if end > start:
+            _libc.madvise(start, end - start, collapse)
