@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from course import archive
 from course.judging import Answers
+from course.sheets import sheet_name
 from solutions.classroom.judge import decide, is_open, needs_words, public_questions
 from solutions.classroom.needed import TOO_LONG, TOO_STRANGE
 from solutions.classroom.sandbox import Job, Result, Step, sharing
@@ -85,20 +85,18 @@ def _apart(
 def _with_public(
     result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
 ) -> Result:
-    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong."""
+    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong.
+
+    That run begins as if there had been no other: what the hidden cases took, in time or anything else, must not count in it.
+    """
     decided = decide(chapter, result, job, answers)
-    questions = public_questions(chapter, job)
-    wrong = {
-        name for name, verdict in decided.items() if name in questions and needs_words(name, verdict, result)
-    }
+    known, questions = public_questions(job.files.get(sheet_name(chapter), b""))
+    wrong = {name for name, verdict in decided.items() if needs_words(name, verdict, result)} & known
     if not wrong:
         return result
-    asked = archive.pack({name: questions[name] for name in sorted(wrong)})
-    public = record(replace(_only(wrong, job), questions=asked))
-    kept = Result(
-        recordings=public.recordings, failures=public.failures
-    )  # of the rest, nobody may read a word
-    return replace(result, public=kept, seconds=result.seconds + public.seconds)
+    public = record(replace(_only(wrong, job), questions=questions))
+    said = Result(recordings=public.recordings, failures=public.failures)  # its cells, nobody may read
+    return replace(result, public=said, seconds=result.seconds + public.seconds)
 
 
 def _only(names: Collection[str], job: Job) -> Job:
