@@ -24,7 +24,7 @@ def sheet(secret: bool) -> dict[str, Answers]:
 
 def raised(kind: str, line: int = 2, message: str = "LEAK", function: str = NAME) -> list[Outcome]:
     outcome = Outcome(
-        raised=kind, message=message, file="cell:gap", line=line, function=function, text="LEAK"
+        raised=kind, message=message, file="cell:gap", line=line, function=function, text=f"LEAK {kind}"
     )
     return [outcome] * len(sheet(True)[NAME].expected)
 
