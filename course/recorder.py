@@ -919,15 +919,19 @@ class Moment:
 
     @contextlib.contextmanager
     def again(self, names: dict[str, Any]) -> Iterator[None]:
-        """The notebook's names as they were then, whoever looks them up."""
+        """The notebook's names as they were then, whoever looks them up; never without those that are in both."""
         now = dict(names)
-        names.clear()
-        names.update(self.names)
+        _turn_into(names, self.names)
         try:
             yield
         finally:
-            names.clear()
-            names.update(now)
+            _turn_into(names, now)
+
+
+def _turn_into(names: dict[str, Any], wanted: dict[str, Any]) -> None:
+    names.update(wanted)
+    for name in names.keys() - wanted.keys():
+        del names[name]
 
 
 def _shared_before(steps: list[Step], step: Step) -> list[Step]:

@@ -127,10 +127,12 @@ def _public_sheet(data: bytes) -> dict[str, Answers]:
         return {}
 
 
-def public_questions(chapter: str, job: Job) -> dict[str, archive.Tree]:
-    """What the student's own answer sheet asks; empty when there is none."""
-    sheet = _public_sheet(job.files.get(sheet_name(chapter), b""))
-    return {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in sheet.items()}
+@lru_cache(maxsize=4)
+def public_questions(sheet: bytes) -> tuple[frozenset[str], bytes]:
+    """The exercises that a student's own answer sheet asks for, and its questions, packed for a job."""
+    parts = _public_sheet(sheet)
+    asked = {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in parts.items()}
+    return frozenset(asked), archive.pack(asked)
 
 
 def _verdict(

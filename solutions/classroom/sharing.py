@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from course import archive
 from course.judging import Answers
+from course.sheets import sheet_name
 from solutions.classroom.judge import decide, is_open, needs_words, public_questions
 from solutions.classroom.needed import TOO_LONG, TOO_STRANGE
 from solutions.classroom.sandbox import Job, Result, Spent, Step, sharing
@@ -70,7 +70,8 @@ def _apart(
     }
     if not doubtful:
         return result
-    again = record(_only(doubtful, job, result))
+    spent = Spent(job.spent.cpu + result.cpu_seconds, job.spent.wall + result.seconds)
+    again = record(replace(_only(doubtful, job), spent=spent))
     kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
     reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
     return replace(
@@ -86,31 +87,29 @@ def _apart(
 def _with_public(
     result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
 ) -> Result:
-    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong."""
+    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong.
+
+    That run begins as if there had been no other: what the hidden cases took, in time or anything else, must not count in it.
+    """
     decided = decide(chapter, result, job, answers)
-    questions = public_questions(chapter, job)
-    wrong = {
-        name for name, verdict in decided.items() if name in questions and needs_words(name, verdict, result)
-    }
+    known, questions = public_questions(job.files.get(sheet_name(chapter), b""))
+    wrong = {name for name, verdict in decided.items() if needs_words(name, verdict, result)} & known
     if not wrong:
         return result
-    asked = archive.pack({name: questions[name] for name in sorted(wrong)})
-    public = record(replace(_only(wrong, job, result), questions=asked))
+    public = record(replace(_only(wrong, job), questions=questions))
+    said = Result(recordings=public.recordings, failures=public.failures)  # its cells, nobody may read
     return replace(
         result,
-        public=Result(
-            recordings=public.recordings, failures=public.failures
-        ),  # nobody may read a word of the rest
+        public=said,
         seconds=result.seconds + public.seconds,
         cpu_seconds=result.cpu_seconds + public.cpu_seconds,
     )
 
 
-def _only(names: Collection[str], job: Job, result: Result) -> Job:
-    """The same notebook, asked for these exercises only, each in a process of its own, with what is left of its time."""
+def _only(names: Collection[str], job: Job) -> Job:
+    """The same notebook, asked for these exercises only, each in a process of its own."""
     steps = [step for step in job.steps if not step.exercise or step.exercise in names]
-    spent = Spent(job.spent.cpu + result.cpu_seconds, job.spent.wall + result.seconds)
-    return replace(job, steps=[replace(step, shares=False) for step in steps], spent=spent)
+    return replace(job, steps=[replace(step, shares=False) for step in steps])
 
 
 @dataclass(frozen=True)
