@@ -88,6 +88,10 @@ class ClassFolder:
         )
         return sorted(handed_in | enrolled(self))
 
+    def unmatched(self) -> dict[str, str]:
+        """Folders in `submitted` that nbgrader cannot take for a student's: name → what to rename. Nothing of them is graded."""
+        return {}
+
     def secret_seeds(self, chapter: str) -> list[int]:
         """Drawn once per class folder and chapter, and kept: grading again gives the same."""
         path = self.hidden / "seeds.json"

@@ -27,6 +27,7 @@ from typing import Any
 from course import archive, confine
 from course.recorder import FAILURES, Link, LinkClosed, Overflow
 from course.recording import Outcome
+from solutions.classroom.leftovers import own_folder
 
 WAYS = ("bubblewrap", "landlock", "none")
 """How students' code can be isolated, the strongest first; "auto" stands for the first that works."""
@@ -474,7 +475,7 @@ class _Server:
         self, kind: str, device: str, modules: Sequence[str], limits: Limits, patience: float = 180
     ) -> None:
         self.kind, self.device = kind, device
-        self.folder = Path(tempfile.mkdtemp(prefix="classroom-"))
+        self.folder = own_folder()
         self.folder.chmod(0o711)
         self._log = self.folder / "log"
         self._lock = threading.Lock()
