@@ -5,7 +5,7 @@ import unicodedata
 
 _SEQUENCES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor movements
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"  # titles, links, clipboard
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # titles, links, clipboard
 )
 _JOINERS = "\u200c\u200d"
 """Invisible, but part of how some languages and emoji are written."""
@@ -15,7 +15,8 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 def plain(text: object) -> str:
     """One line that only says something: no control characters, escape sequences or changes of writing direction."""
-    return "".join(map(_shown, _SEQUENCES.sub("", str(text)))).strip()
+    said = _SEQUENCES.sub("", str(text)).replace("\r\n", " ")
+    return "".join(map(_shown, said)).strip()
 
 
 def _shown(character: str) -> str:
