@@ -157,10 +157,15 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
     return None if math.isnan(value) else value
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # the command line knows that this is no mistake; rich would leave with exit code 1
+
+
 def wide_console() -> Console:
     """The terminal; wide where there is none, so that a log is readable."""
-    console = Console()
-    return console if console.is_terminal else Console(width=180)
+    console = _Console()
+    return console if console.is_terminal else _Console(width=180)
 
 
 def print_report(folder: ClassFolder, chapters: Sequence[str], console: Console | None = None) -> None:
