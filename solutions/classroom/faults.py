@@ -182,6 +182,15 @@ _REMEDIES = {
 def cautious_streams() -> None:
     """No sign that a terminal cannot show, and no closed output, ends a command."""
     codecs.register_error("classroom", _spelt)
+    for number in (
+        0,
+        1,
+        2,
+    ):  # else the next file that is opened takes the number, and is written to as the output
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed before we came

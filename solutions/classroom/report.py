@@ -226,7 +226,7 @@ def _texts(*cells: object) -> list[Text]:
 
 def _lists(folder: ClassFolder, found: Sequence[Row]) -> list[tuple[str, list[tuple[str, ...]]]]:
     """What an instructor has to know beside the figures: title → lines; only those that have any."""
-    lists = [
+    lists: list[tuple[str, list[tuple[str, ...]]]] = [
         ("To look into", [(r.student, r.chapter, r.state, r.why) for r in found if r.state != GRADED]),
         ("Noticed on reading", [(r.student, r.chapter, note) for r in found for note in r.notes]),
         ("Folders that were left out", [(name, said) for name, said in folder.unmatched().items()]),
