@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course.exercises import UnknownNameError, chapter_named, chapters, find
-from solutions.classroom.faults import cautious_streams, nobody_reads, sentence
+from solutions.classroom.faults import NobodyReads, cautious_streams, nobody_reads, sentence
 from solutions.classroom.plain import plain
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return STOPPED
     except Exception as error:
-        if nobody_reads() and isinstance(
-            error, BrokenPipeError
-        ):  # `classroom report CLASS | head` is no mistake
-            return 0
+        lost = nobody_reads()
+        if isinstance(error, NobodyReads) or (lost and isinstance(error, BrokenPipeError)):
+            return 0  # no mistake
         said = sentence(error, getattr(options, "folder", None))
         if said is None:
             raise
+        if lost and isinstance(error, OSError):
+            said = f"The output cannot be written ({error.strerror}). Send it somewhere else and start again."
         print(plain(said), file=sys.stderr)
         return 2
 

@@ -222,6 +222,10 @@ _SPELT = {
 }
 
 
+class NobodyReads(Exception):
+    """Whoever read the output has left: `classroom report CLASS | head`."""
+
+
 def nobody_reads() -> bool:
     """Whether the output can no longer be written; then it goes nowhere, so that the interpreter's end is quiet too."""
     lost = False

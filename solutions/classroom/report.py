@@ -18,6 +18,7 @@ from course import archive
 from course.exercises import exercises_of
 from solutions.classroom.answers import PUBLIC_SEEDS
 from solutions.classroom.build import assignment_title
+from solutions.classroom.faults import NobodyReads
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.marks import ABSENT, GRADED, NOT_YET, UNREADABLE, WAITS, counted, marks, verdicts_of
 from solutions.classroom.plain import plain
@@ -159,7 +160,7 @@ def _correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # the command line knows that this is no mistake; rich would leave with exit code 1
+        raise NobodyReads  # rich would leave with exit code 1, as if it were a mistake
 
 
 def wide_console() -> Console:
