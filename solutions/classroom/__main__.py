@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course.exercises import UnknownNameError, chapter_named, chapters, find
-from solutions.classroom.faults import NobodyReads, cautious_streams, nobody_reads, sentence
+from solutions.classroom.faults import NobodyReads, about_output, cautious_streams, nobody_reads, sentence
 from solutions.classroom.plain import plain
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return STOPPED
     except Exception as error:
-        lost = nobody_reads()
+        lost = about_output(error)
+        if lost or isinstance(error, NobodyReads):
+            nobody_reads()
         if isinstance(error, NobodyReads) or (lost and isinstance(error, BrokenPipeError)):
             return 0  # no mistake
         said = sentence(error, getattr(options, "folder", None))

@@ -226,13 +226,16 @@ class NobodyReads(Exception):
     """Whoever read the output has left: `classroom report CLASS | head`."""
 
 
-def nobody_reads() -> bool:
-    """Whether the output can no longer be written; then it goes nowhere, so that the interpreter's end is quiet too."""
-    lost = False
-    for name in ("stdout", "stderr"):
-        try:
-            getattr(sys, name).flush()
-        except (OSError, ValueError):
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
-            lost = True
-    return lost
+def about_output(error: BaseException) -> bool:
+    """Whether it was the command's own output that could not be written: the error arose in printing and names no file."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return False
+    last = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return "rich" in last.parts or last.name == "__main__.py"
+
+
+def nobody_reads() -> None:
+    """What is still to be written goes nowhere, so that the interpreter's end is quiet."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.close(sink)
