@@ -1,43 +1,56 @@
 """`classroom …`: everything that an instructor types. `classroom COMMAND --help` says more."""
 
 import argparse
+import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from course.archive import ArchiveError
 from course.exercises import UnknownNameError, chapter_named, chapters, find
+from solutions.classroom.faults import NobodyReads, about_output, cautious_streams, nobody_reads, sentence
+from solutions.classroom.plain import plain
+
+if TYPE_CHECKING:
+    from solutions.classroom.folder import ClassFolder
+
+STOPPED = 130
+"""What a shell says of a command that Ctrl-C ended."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; every foreseeable mistake is one sentence and exit code 2."""
+    cautious_streams()
     options = _parser().parse_args(arguments)
     if os.name == "nt":
         print("On Windows, use `classroom` inside WSL: grading needs Linux or macOS.", file=sys.stderr)
         return 2
     command: Callable[[argparse.Namespace], int] = options.run
     try:
-        return command(options)
-    except (UnknownNameError, ArchiveError) as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
         print(
-            f"{error.strerror or error}: {error.filename or ''}. Nothing half-written was left.",
+            "\nStopped. What was finished is kept: start the same command again, and it goes on from there.",
             file=sys.stderr,
         )
+        return STOPPED
     except Exception as error:
-        origin = type(error).__module__.split(".")[0]
-        if origin == "sqlalchemy" and "locked" in str(error):
-            from solutions.classroom.grade import IN_USE
-
-            print(IN_USE, file=sys.stderr)
-        elif origin in ("solutions", "course"):
-            print(error, file=sys.stderr)
-        else:
+        lost = about_output(error)
+        if lost or isinstance(error, NobodyReads):
+            nobody_reads()
+        if isinstance(error, NobodyReads) or (lost and isinstance(error, BrokenPipeError)):
+            return 0  # no mistake
+        said = sentence(error, getattr(options, "folder", None))
+        if said is None:
             raise
-    return 2
+        if lost and isinstance(error, OSError):
+            said = f"The output cannot be written ({error.strerror}). Send it somewhere else and start again."
+        print(plain(said), file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="processor time of a cell or an exercise, usually 10; all other times grow with it. Kept with the class folder",
     )
-    grade.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    grade.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
     grade.add_argument("--isolation", choices=("auto", "bubblewrap", "landlock", "none"), default="auto")
     grade.add_argument("--dask", metavar="ADDRESS", help="record on a cluster: tcp://scheduler:8786")
 
@@ -103,14 +116,14 @@ def _parser() -> argparse.ArgumentParser:
         "formgrader", _formgrader, "read and grade answers in words: formgrader, also without a network"
     )
     formgrader.add_argument("folder", type=Path)
-    formgrader.add_argument("--port", type=_positive, default=8888)
+    formgrader.add_argument("--port", type=_port, default=8888)
     formgrader.add_argument("--no-browser", action="store_true")
 
     alike = command("alike", _alike, "submissions that are built alike: a hint to look at, never a verdict")
     alike.add_argument("folder", type=Path)
     alike.add_argument("chapters", nargs="*", metavar="CHAPTER")
     alike.add_argument(
-        "--least", type=float, default=0.8, help="share of structure in common (default: %(default)s)"
+        "--least", type=_share, default=0.8, help="share of structure in common (default: %(default)s)"
     )
 
     export = command("export", _export, "marks as a CSV file for Moodle or Canvas")
@@ -149,10 +162,43 @@ def _seconds(text: str) -> float:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if _positive(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 65535 is the last")
+    return int(text)
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither cpu nor cuda")
+    return text
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1")
+    return share
+
+
+def _released(folder: "ClassFolder", names: list[str]) -> list[str]:
+    """The chapters meant: all that are released, when none is named."""
+    from solutions.classroom.folder import ClassFolderError
+
+    chosen = [chapter_named(name) for name in names] or folder.released_chapters()
+    if not chosen:
+        raise ClassFolderError(
+            f"Nothing is released in {folder.root.name} yet: classroom release {folder.root}"
+        )
+    return list(dict.fromkeys(chosen))
 
 
 def _chosen(names: list[str]) -> list[str]:
@@ -191,16 +237,12 @@ def _grade(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from solutions.classroom.engine import limits_of, set_limit
-    from solutions.classroom.folder import ClassFolderError, open_class
+    from solutions.classroom.folder import open_class
     from solutions.classroom.grade import grade_class, waiting_for
-    from solutions.classroom.report import print_class, rows
+    from solutions.classroom.report import print_class, print_unmatched, rows, summary
 
     folder = open_class(options.folder)
-    chosen = [chapter_named(name) for name in options.chapters] or folder.released_chapters()
-    if not chosen:
-        raise ClassFolderError(
-            f"Nothing is released in {folder.root.name} yet: classroom release {options.folder}"
-        )
+    chosen = _released(folder, options.chapters)
     limits = set_limit(folder, options.limit) if options.limit else limits_of(folder)
     where: dict[str, Any] = {}
     if options.dask:
@@ -231,9 +273,8 @@ def _grade(options: argparse.Namespace) -> int:
         progress.set_postfix_str("")
     found = [row for row in rows(folder, chosen) if not options.student or row.student in options.student]
     print_class(found)
-    for sentence in folder.unmatched().values():
-        print(sentence, file=sys.stderr)
-    print(f"{total} submissions; {ran} were run, the others had not changed.")
+    print_unmatched(folder)
+    print(summary(found, ran))
     return 0
 
 
@@ -241,7 +282,7 @@ def _validate(options: argparse.Namespace) -> int:
     from solutions.classroom.validate import validate
 
     lines, right = validate(options.notebook)
-    print("\n".join(lines))
+    print("\n".join(map(plain, lines)))
     return 0 if right else 1
 
 
@@ -250,9 +291,10 @@ def _report(options: argparse.Namespace) -> int:
     from solutions.classroom.report import print_report, write_page
 
     folder = open_class(options.folder)
-    chosen = [chapter_named(name) for name in options.chapters] or folder.released_chapters()
+    chosen = _released(folder, options.chapters)
+    page = write_page(folder, chosen)
     print_report(folder, chosen)
-    print(f"The same with charts: {write_page(folder, chosen)}")
+    print(f"The same with charts: {page}")
     return 0
 
 
@@ -268,10 +310,10 @@ def _alike(options: argparse.Namespace) -> int:
     from solutions.classroom.similarity import alike
 
     folder = open_class(options.folder)
-    for chapter in [chapter_named(name) for name in options.chapters] or folder.released_chapters():
+    for chapter in _released(folder, options.chapters):
         print(f"{chapter}: built alike, so worth a look side by side (short right answers often are)")
         for pair in alike(folder, chapter, options.least):
-            print(f"  {pair.share:4.0%}  {pair.first}  {pair.second}")
+            print(f"  {pair.share:4.0%}  {plain(pair.first)}  {plain(pair.second)}")
     return 0
 
 
@@ -279,13 +321,17 @@ def _export(options: argparse.Namespace) -> int:
     from course.archive import write_bytes
     from solutions.classroom import export
     from solutions.classroom.folder import open_class
+    from solutions.classroom.marks import counted, marks
 
     folder = open_class(options.folder)
-    chosen = [chapter_named(name) for name in options.chapters] or folder.released_chapters()
+    chosen = _released(folder, options.chapters)
     text = getattr(export, options.to)(folder, chosen)
     path = folder.root / f"{options.to}.csv"
     write_bytes(path, text.encode())
-    print(f"{text.count(chr(10)) - 1} rows in {path}")
+    found = marks(folder, chosen)
+    print(f"{counted(len({mark.student for mark in found}), 'student')} in {path}")
+    if empty := sum(not mark.settled for mark in found):
+        print(f"{counted(empty, 'mark')} left empty: nothing was handed in, or an answer awaits a reader.")
     return 0
 
 

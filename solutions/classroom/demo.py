@@ -7,10 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.text import Text
 from tqdm import tqdm
 
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.gradebook import open_gradebook
+from solutions.classroom.plain import plain
 from solutions.classroom.release import environment, nbgrader, release
 from solutions.classroom.report import Row, print_class, print_report, rows, wide_console, write_page
 from solutions.classroom.simulate import Student, hand_in, simulated_class
@@ -40,12 +42,13 @@ def demo(place: Path, chapters: Sequence[str]) -> int:
     page = write_page(folder, chapters)
     wrong = _undeserved(students, found)
     console.print(
-        f"\nFeedback pages: {folder.root / 'feedback'}\nGradebook:      {folder.root / 'gradebook.db'}"
+        f"\nFeedback pages: {folder.root / 'feedback'}\nGradebook:      {folder.root / 'gradebook.db'}",
+        markup=False,
     )
-    console.print(f"Scores as CSV:  {folder.root / 'grades.csv'}\nReport:         {page}")
+    console.print(f"Scores as CSV:  {folder.root / 'grades.csv'}\nReport:         {page}", markup=False)
     console.print(f"{time.monotonic() - start:.0f} s for everything.")
     for complaint in wrong:
-        console.print(f"[bold red]✘ {complaint}")
+        console.print(Text(f"✘ {plain(complaint)}", style="bold red"))
     if not wrong:
         console.print(f"[bold green]✔ All {len(found)} scores are the expected ones.")
     return 1 if wrong else 0

@@ -1,7 +1,7 @@
-"""Grades for other systems: nbgrader's own export with a state in words, and CSV files for Moodle and Canvas.
+"""Marks for other systems: nbgrader's own export with a state in words, and CSV files for Moodle and Canvas.
 
-Points come from the gradebook, late penalties deducted. Whoever handed in nothing has a row that says so, and a mark
-that still waits for a person is marked as provisional.
+Points are those that count: late penalties are deducted. Whoever handed in nothing, and whose answers still wait for a
+reader, has no number in the files for other systems: a number there is a mark.
 """
 
 import csv
@@ -10,131 +10,169 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, Student
 from nbgrader.plugins import ExportPlugin
 
 from course import archive
 from solutions.classroom.build import assignment_title
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.gradebook import open_gradebook
-from solutions.classroom.report import verdicts_of
+from solutions.classroom.marks import Mark, counted, marks, marks_in
+from solutions.classroom.plain import cell
 
 Row = dict[str, Any]
 
-
-def marks(book: Gradebook) -> list[Row]:
-    """A row for every student and assignment that the gradebook knows, handed in or not."""
-    found = []
-    for assignment in book.assignments:
-        for student in book.students:
-            row = {
-                "assignment": assignment.name,
-                "duedate": assignment.duedate or "",
-                "timestamp": "",
-                "student_id": student.id,
-                "last_name": student.last_name or "",
-                "first_name": student.first_name or "",
-                "email": student.email or "",
-                "raw_score": 0.0,
-                "late_submission_penalty": 0.0,
-                "score": 0.0,
-                "max_score": assignment.max_score,
-                "state": "nothing handed in",
-            }
-            try:
-                submission = book.find_submission(assignment.name, student.id)
-            except MissingEntry:
-                found.append(row)
-                continue
-            penalty = float(submission.late_submission_penalty or 0.0)
-            row |= {
-                "timestamp": submission.timestamp or "",
-                "raw_score": submission.score,
-                "late_submission_penalty": penalty,
-                "score": max(0.0, submission.score - penalty),
-                "state": "answer awaits a reader" if submission.needs_manual_grade else "graded",
-            }
-            found.append(row)
-    return found
+COLUMNS = (
+    "assignment",
+    "duedate",
+    "timestamp",
+    "student_id",
+    "last_name",
+    "first_name",
+    "email",
+    "raw_score",
+    "late_submission_penalty",
+    "score",
+    "max_score",
+    "state",
+)
 
 
 class GradesWithState(ExportPlugin):  # type: ignore[misc]
     """`nbgrader export`: nbgrader's columns, and a last one that says what the score stands on."""
 
     def export(self, gradebook: Gradebook) -> None:
+        folder = ClassFolder(Path(str(gradebook.engine.url.database)).resolve().parent)
+        people = {student.id: student for student in gradebook.students}
+        due = {assignment.name: assignment.duedate or "" for assignment in gradebook.assignments}
         wanted = [
-            row
-            for row in _with_states(gradebook, marks(gradebook))
-            if (not self.student or row["student_id"] in map(str, self.student))
-            and (not self.assignment or row["assignment"] in map(str, self.assignment))
+            {
+                "assignment": mark.chapter,
+                "duedate": due[mark.chapter],
+                "timestamp": mark.time,
+                "student_id": mark.student,
+                **_person(people.get(mark.student)),
+                "raw_score": mark.raw,
+                "late_submission_penalty": mark.penalty,
+                "score": mark.points,
+                "max_score": mark.of,
+                "state": mark.state,
+            }
+            for mark in marks_in(gradebook, folder)
+            if (not self.student or mark.student in map(str, self.student))
+            and (not self.assignment or mark.chapter in map(str, self.assignment))
         ]
-        text = _csv(list(wanted[0]) if wanted else ["assignment", "student_id", "score", "state"], wanted)
-        archive.write_bytes(Path(self.to or "grades.csv").resolve(), text.encode())
+        archive.write_bytes(Path(self.to or "grades.csv").resolve(), _csv(COLUMNS, wanted).encode())
 
 
 def moodle(folder: ClassFolder, chapters: Sequence[str]) -> str:
-    """For Moodle's "Import grades" (CSV): map `Email address` or `Username`; a column per chapter, one for remarks."""
-    return _csv(*_wide(folder, chapters, {"Username": "student_id", "Email address": "email"}, "Remarks"))
+    """For Moodle's "Import grades from CSV": who it is, then a grade and a feedback column per chapter.
+
+    Moodle gives the row of somebody without an address to whoever stands above; so that column is only there when
+    everybody has one.
+    """
+    found = _by_student(folder, chapters)
+    people = _people(folder)
+    emails = [people[student].email if student in people else None for student in found]
+    with_email = all(emails) and len({str(email).lower() for email in emails}) == len(emails)
+    columns = ["Username", *(["Email address"] if with_email else []), "Name"]
+    titles = {}
+    for chapter in chapters:
+        most = max(mine[chapter].of for mine in found.values())
+        title = assignment_title(chapter)
+        titles[chapter] = (f"{title} ({counted(most, 'point')})", f"{title} (feedback)")
+        columns += titles[chapter]
+    rows = []
+    for student, mine in found.items():
+        person = _person(people.get(student))
+        row: Row = {"Username": student, "Email address": person["email"], "Name": _name(person, student)}
+        for chapter, (points, feedback) in titles.items():
+            row |= {points: _number(mine[chapter]), feedback: cell(_remark(mine[chapter]))}
+        rows.append(row)
+    return _csv(columns, rows)
 
 
 def canvas(folder: ClassFolder, chapters: Sequence[str]) -> str:
-    """For Canvas' "Import" in the gradebook: its five leading columns, a row with the points possible, a column per chapter."""
-    columns, rows = _wide(folder, chapters, {"SIS User ID": "student_id", "SIS Login ID": "email"}, "Notes")
-    lead = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    columns = lead + [name for name in columns if name not in lead]
+    """For "Import" in Canvas' gradebook: its five leading columns, a row with the points possible, a column per chapter.
+
+    There is no other column, because Canvas takes each for an assignment. A chapter's column finds the assignment of
+    exactly this name. `ID` is Canvas' own number: nbgrader's `lms_user_id`.
+    """
+    found = _by_student(folder, chapters)
+    people = _people(folder)
+    titles = {chapter: assignment_title(chapter) for chapter in chapters}
+    columns = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *titles.values()]
     possible: Row = {"Student": "Points Possible"}
-    with open_gradebook(folder) as book:
-        possible |= {
-            assignment_title(chapter): book.find_assignment(chapter).max_score for chapter in chapters
-        }
-    return _csv(columns, [possible, *rows])
+    for chapter, title in titles.items():
+        possible[title] = f"{max(mine[chapter].of for mine in found.values()):g}"
+    rows = [possible]
+    for student, mine in found.items():
+        known = people.get(student)
+        person = _person(known)
+        rows.append(
+            {
+                "Student": _name(person, student),
+                "ID": (known.lms_user_id or "") if known else "",
+                "SIS User ID": student,
+                "SIS Login ID": person["email"] or student,
+                **{title: _number(mine[chapter]) for chapter, title in titles.items()},
+            }
+        )
+    return _csv(columns, rows)
 
 
-def _wide(
-    folder: ClassFolder, chapters: Sequence[str], ids: dict[str, str], remarks: str
-) -> tuple[list[str], list[Row]]:
-    """One row per student."""
-    with open_gradebook(folder) as book:
-        found = _with_states(book, marks(book))
-    missing = set(chapters) - {row["assignment"] for row in found}
-    if missing:
-        raise ClassFolderError(f"The gradebook knows no marks for {sorted(missing)[0]}: grade it first.")
-    rows: dict[str, Row] = {}
-    for mark in found:
-        if mark["assignment"] not in chapters:
-            continue
-        name = f"{mark['last_name']}, {mark['first_name']}".strip(", ") or mark["student_id"]
-        row = rows.setdefault(mark["student_id"], {"Student": name, remarks: ""})
-        row |= {column: mark[key] for column, key in ids.items()}
-        row[assignment_title(mark["assignment"])] = f"{mark['score']:g}"
-        if mark["state"] != "graded":
-            row[remarks] = "; ".join(filter(None, [row[remarks], f"{mark['assignment']}: {mark['state']}"]))
-    columns = [*ids, "Student", *(assignment_title(chapter) for chapter in chapters), remarks]
-    return columns, list(rows.values())
-
-
-def _with_states(book: Gradebook, rows: list[Row]) -> list[Row]:
-    """The states that only the class folder knows: unreadable, and handed in empty."""
-    folder = ClassFolder(Path(str(book.engine.url.database)).parent)
-    verdicts = {name: verdicts_of(folder, name) for name in {row["assignment"] for row in rows}}
-    for row in rows:
-        unreadable = verdicts[row["assignment"]].get(row["student_id"], {}).get("unreadable", "")
-        if unreadable:
-            row["state"] = (
-                "nothing handed in" if unreadable.startswith("Nothing was handed in") else "unreadable"
+def _by_student(folder: ClassFolder, chapters: Sequence[str]) -> dict[str, dict[str, Mark]]:
+    """student → chapter → mark, sorted. Raises ClassFolderError where a chapter was never graded."""
+    found: dict[str, dict[str, Mark]] = {}
+    for mark in marks(folder, chapters):
+        if not mark.of:
+            raise ClassFolderError(
+                f"The gradebook knows no marks for {mark.chapter}. Grade it first:"
+                f" classroom grade {folder.root} {mark.chapter}"
             )
-    return rows
+        found.setdefault(mark.student, {})[mark.chapter] = mark
+    if not found:
+        raise ClassFolderError(
+            f"There is nobody to export in {folder.root.name}: nothing was handed in, and the gradebook lists nobody."
+        )
+    return dict(sorted(found.items()))
+
+
+def _people(folder: ClassFolder) -> dict[str, Student]:
+    with open_gradebook(folder) as book:
+        return {student.id: student for student in book.students}
+
+
+def _person(student: Student | None) -> dict[str, str]:
+    """Names are what somebody once typed in; an address is how somebody is found, and stays as it is."""
+    return {
+        "last_name": cell((student and student.last_name) or ""),
+        "first_name": cell((student and student.first_name) or ""),
+        "email": (student and student.email) or "",
+    }
+
+
+def _name(person: dict[str, str], student: str) -> str:
+    name = ", ".join(filter(None, [person["last_name"], person["first_name"]]))
+    return cell(name or student)
+
+
+def _number(mark: Mark) -> str:
+    """The points, or nothing while they are no mark."""
+    return f"{round(mark.points, 4):g}" if mark.settled else ""
+
+
+def _remark(mark: Mark) -> str:
+    """What stands beside the number."""
+    if mark.why:
+        return f"{mark.state}: {mark.why}"
+    late = f"{counted(mark.penalty, 'point')} deducted: late" if mark.penalty and mark.settled else ""
+    return late if mark.state == "graded" else mark.state
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """CSV text; a cell that a spreadsheet would take for a formula is quoted by an apostrophe."""
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n", restval="")
     writer.writeheader()
-    for row in rows:
-        writer.writerow({key: _harmless(value) for key, value in row.items()})
+    writer.writerows(rows)
     return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

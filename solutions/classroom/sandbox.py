@@ -28,6 +28,7 @@ from course import archive, confine
 from course.recorder import ALL_TIME_USED, FAILURES, Link, LinkClosed, Overflow
 from course.recording import Outcome
 from solutions.classroom import cgroup
+from solutions.classroom.leftovers import own_folder
 
 WAYS = ("bubblewrap", "landlock", "none")
 """How students' code can be isolated, the strongest first; "auto" stands for the first that works."""
@@ -579,7 +580,7 @@ class _Server:
         self.kind, self.device = kind, device
         if kind == "bubblewrap" and os.getuid() == 0:
             _check_that_others_can_read()
-        self.folder = Path(tempfile.mkdtemp(prefix="classroom-"))
+        self.folder = own_folder()
         self.folder.chmod(0o711)
         self._log = self.folder / "log"
         self._lock = threading.Lock()
