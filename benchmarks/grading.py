@@ -25,12 +25,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from course.exercises import chapter_named, exercises_of
-from solutions.classroom.build import DEMO_TAG, build_assignment
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.needed import needed_cells
-from solutions.classroom.release import environment, release
-from solutions.classroom.simulate import solved
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.proof.simulated_class import solved
+from solutions.classroom.release.publish import environment, release
+from solutions.classroom.release.source_notebook import DEMO_TAG, build_assignment
+from solutions.classroom.submission.cells_to_run import needed_cells
 
 CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "plain"\nc.ExecutePreprocessor.timeout = 600\n'
 

@@ -12,13 +12,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
-from course import gaps
-from course.archive import ArchiveError
-from course.exercise import Exercise
 from course.exercises import UnknownNameError, chapter_named, exercises_of, find, topic
-from course.judging import Answers, Verdict, compare
-from course.recording import own_line, record
-from course.sheets import read_sheet, sheet_name
+from course.judging import gaps
+from course.judging.archive import ArchiveError
+from course.judging.exercise import Exercise
+from course.judging.recording import own_line, record
+from course.judging.sheets import read_sheet, sheet_name
+from course.judging.verdict import Answers, Verdict, compare
 
 __all__ = ["CheckError", "check", "hint", "progress"]
 

@@ -18,16 +18,16 @@ import pytest
 from attacks import CANARY, Attack, dump, every_attack
 from nbformat import NotebookNode
 
-from course import confine
 from course.exercises import exercises_of
-from solutions.classroom.build import grade_id
+from course.sandbox import confine
+from solutions.classroom.feedback.report import Row, rows
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.reference import depends_on
-from solutions.classroom.release import environment, release
-from solutions.classroom.report import Row, rows
-from solutions.classroom.sandbox import Limits
-from solutions.classroom.simulate import solved
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.proof.simulated_class import solved
+from solutions.classroom.release.publish import environment, release
+from solutions.classroom.release.reference_source import depends_on
+from solutions.classroom.release.source_notebook import grade_id
+from solutions.classroom.submission.sandbox import Limits
 
 pytestmark = [
     pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's"),

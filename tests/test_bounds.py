@@ -33,18 +33,20 @@ from test_sandbox import (
 )
 
 import solutions.linear
-from course import archive, confine
-from course.recorder import Link, LinkClosed
-from solutions.classroom import grade, sandbox
+from course.judging import archive
+from course.sandbox import confine
+from course.sandbox.recorder import Link, LinkClosed
 from solutions.classroom.__main__ import main
-from solutions.classroom.build import notebook_bytes
-from solutions.classroom.engine import digest_of, limits_of, set_limit
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class, waiting_for
-from solutions.classroom.release import release
-from solutions.classroom.sandbox import Job, Limits, Result, Sandbox, Spent, Step, _Run
-from solutions.classroom.sharing import settled, share_snapshots
-from solutions.classroom.simulate import solved
+from solutions.classroom.grading import grade
+from solutions.classroom.grading.grade import grade_class, waiting_for
+from solutions.classroom.proof.simulated_class import solved
+from solutions.classroom.release.publish import release
+from solutions.classroom.release.source_notebook import notebook_bytes
+from solutions.classroom.submission import sandbox
+from solutions.classroom.submission.job import digest_of, limits_of, set_limit
+from solutions.classroom.submission.sandbox import Job, Limits, Result, Sandbox, Spent, Step, _Run
+from solutions.classroom.submission.sharing import settled, share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 
@@ -111,7 +113,7 @@ JUNK = {
     "nothing of what was begun": "for fd in FDS:\n    write(fd, b'\\x01\\x00')\nwhile True: time.sleep(1)",
 }
 WRITE = (
-    "from course.recorder import Link\nMESSAGE = Link.encode({})\n"
+    "from course.sandbox.recorder import Link\nMESSAGE = Link.encode({})\n"
     "FDS = [fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]\n"
     "for fd in FDS:\n    os.set_blocking(fd, False)\n"
     "def write(fd, data):\n    try:\n        os.write(fd, data)\n    except OSError:\n        pass\n"
@@ -278,7 +280,7 @@ sys.path[:0] = [{tests!r}, {root!r}]
 from pathlib import Path
 from test_bounds import CHAPTER, QUICK, SLOW, _is, _nothing
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.grade import grade_class
+from solutions.classroom.grading.grade import grade_class
 folder = ClassFolder(Path({folder!r}))
 def record(job):
     if _is(job, SLOW):
@@ -346,7 +348,9 @@ def test_a_limit_reaches_the_sandbox_and_the_cluster(
         return iter([])
 
     monkeypatch.setattr(grade, "grade_class", none_at_all)
-    monkeypatch.setattr("solutions.classroom.cluster.on_cluster", lambda *given: seen.append(given[3]) or {})
+    monkeypatch.setattr(
+        "solutions.classroom.submission.cluster.on_cluster", lambda *given: seen.append(given[3]) or {}
+    )
     (class_folder.hidden / "limit.json").unlink(missing_ok=True)
     assert main(["grade", str(class_folder.root), "--limit", "20", "--dask", "local"]) == 0
     assert [limits.cpu_seconds for limits in seen] == [20, 20]

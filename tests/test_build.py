@@ -8,10 +8,15 @@ import pytest
 from nbformat import NotebookNode
 
 from course.exercises import UnknownNameError, chapter_named, chapters, exercises_of, find
-from solutions.classroom import build
-from solutions.classroom.build import grade_id, notebook_bytes, source_notebook, student_notebook
-from solutions.classroom.chapter import Cell, ChapterError, parse
-from solutions.classroom.reference import home_of, load, needs
+from solutions.classroom.release import source_notebook as build
+from solutions.classroom.release.chapter_text import Cell, ChapterError, parse
+from solutions.classroom.release.reference_source import home_of, load, needs
+from solutions.classroom.release.source_notebook import (
+    grade_id,
+    notebook_bytes,
+    source_notebook,
+    student_notebook,
+)
 from solutions.misconceptions import misconceptions_of, sentence
 
 
@@ -123,7 +128,7 @@ def test_needs_follows_private_helpers_and_stops_at_public_functions() -> None:
 
 
 def test_a_notebook_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
-    from solutions.classroom.release import lay_out_notebooks
+    from solutions.classroom.release.publish import lay_out_notebooks
 
     (laid,) = lay_out_notebooks(tmp_path, ["04_sensitivity"])
     laid.write_text("my work of three nights")
@@ -135,7 +140,7 @@ def test_the_kit_works_alone_and_holds_no_solution(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    from solutions.classroom.release import make_kit
+    from solutions.classroom.release.publish import make_kit
 
     make_kit(tmp_path, ["10_attention"])
     for path in tmp_path.rglob("*.py"):
@@ -161,7 +166,7 @@ def test_the_kit_works_alone_and_holds_no_solution(tmp_path: Path) -> None:
 
 def test_our_own_open_notebook_is_the_one_that_nbgrader_releases(tmp_path: Path) -> None:
     from solutions.classroom.folder import new_class
-    from solutions.classroom.release import release
+    from solutions.classroom.release.publish import release
 
     folder = new_class(tmp_path / "class")
     release(folder, "04_sensitivity")

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from course.exercises import chapters, exercises_of
-from course.sheets import sheet_name
-from solutions.classroom.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
-from solutions.classroom.chapter import chapter_path, read_chapter
-from solutions.classroom.prove import prove
+from course.judging.sheets import sheet_name
+from solutions.classroom.proof.prove import prove
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
+from solutions.classroom.release.chapter_text import chapter_path, read_chapter
 
 EXERCISES = [(chapter, name) for chapter in chapters() for name in exercises_of(chapter)]
 LARGEST_SHEET = 3_000_000
@@ -26,7 +26,7 @@ def test_wrong_is_rejected_with_its_own_sentence_and_right_is_accepted(chapter: 
 
 @pytest.mark.parametrize("chapter", chapters())
 def test_the_public_sheet_is_small_enough_to_hand_out(chapter: str) -> None:
-    from course import archive
+    from course.judging import archive
 
     assert len(archive.pack(sheet_tree(answer_sheet(chapter, PUBLIC_SEEDS)))) < LARGEST_SHEET, sheet_name(
         chapter

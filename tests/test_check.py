@@ -9,10 +9,10 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from course import archive, gaps
-from course.sheets import sheet_name
-from solutions.classroom.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
-from solutions.classroom.reference import home_of
+from course.judging import archive, gaps
+from course.judging.sheets import sheet_name
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
+from solutions.classroom.release.reference_source import home_of
 
 CHAPTER = "04_sensitivity"
 
@@ -175,7 +175,7 @@ def test_course_never_imports_solutions() -> None:
         "sys.modules['solutions'] = None\n"
         "import course\n"
         "for m in pkgutil.walk_packages(course.__path__, 'course.'):\n"
-        f"    m.name.startswith('{chapters}') or m.name == 'course.recorder' or importlib.import_module(m.name)\n"
+        f"    m.name.startswith('{chapters}') or m.name == 'course.sandbox.recorder' or importlib.import_module(m.name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

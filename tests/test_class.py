@@ -16,9 +16,8 @@ import nbformat
 import pytest
 
 from course.exercises import exercises_of
-from solutions.classroom import grade
 from solutions.classroom.__main__ import main
-from solutions.classroom.build import notebook_bytes
+from solutions.classroom.feedback.report import rows, verdicts_of, write_page
 from solutions.classroom.folder import (
     ClassFolder,
     ClassFolderError,
@@ -26,10 +25,11 @@ from solutions.classroom.folder import (
     new_class,
     open_class,
 )
-from solutions.classroom.gradebook import open_gradebook
-from solutions.classroom.release import environment, nbgrader, release
-from solutions.classroom.report import rows, verdicts_of, write_page
-from solutions.classroom.simulate import Student, full_marks, hand_in, simulated_class
+from solutions.classroom.grading import grade
+from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.proof.simulated_class import Student, full_marks, hand_in, simulated_class
+from solutions.classroom.release.publish import environment, nbgrader, release
+from solutions.classroom.release.source_notebook import notebook_bytes
 
 CHAPTER = "10_attention"
 NAMES = (

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from solutions.classroom.cluster import ClusterError, on_client, on_cluster
+from solutions.classroom.feedback.report import verdicts_of
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.release import release
-from solutions.classroom.report import verdicts_of
-from solutions.classroom.seeds import write_private
-from solutions.classroom.simulate import hand_in, simulated_class
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.proof.simulated_class import hand_in, simulated_class
+from solutions.classroom.release.publish import release
+from solutions.classroom.release.seeds import write_private
+from solutions.classroom.submission.cluster import ClusterError, on_client, on_cluster
 
 distributed = pytest.importorskip("dask.distributed")
 CHAPTER = "10_attention"

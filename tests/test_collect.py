@@ -8,7 +8,7 @@ import pytest
 from small_class import CHAPTER, Person, small_class
 
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.release import nbgrader
+from solutions.classroom.release.publish import nbgrader
 
 PEOPLE = [
     Person("ada", code=None, about={"first_name": "Ada", "last_name": "Lovelace", "lms_user_id": "201"}),
@@ -28,7 +28,9 @@ def _collected(folder: ClassFolder, names: list[str], collector: str) -> tuple[d
         for name in names:
             packed.writestr(name, name)
     (place / "submissions.zip").write_bytes(data.getvalue())
-    said = nbgrader(folder, "zip_collect", CHAPTER, f"--collector=solutions.classroom.collect.{collector}")
+    said = nbgrader(
+        folder, "zip_collect", CHAPTER, f"--collector=solutions.classroom.submission.collecting.{collector}"
+    )
     submitted = folder.root / "submitted"
     found = {path.relative_to(submitted).as_posix(): path.read_text() for path in submitted.rglob("*.ipynb")}
     return found, said.stdout + said.stderr

@@ -12,12 +12,13 @@ from itertools import product
 
 import pytest
 
-from course import archive, confine
-from course.judging import Answers
-from solutions.classroom.answers import answer_sheet
-from solutions.classroom.judge import decide
-from solutions.classroom.sandbox import Job, Limits, Sandbox, Step
-from solutions.classroom.sharing import settled, share_snapshots
+from course.judging import archive
+from course.judging.verdict import Answers
+from course.sandbox import confine
+from solutions.classroom.grading.judge import decide
+from solutions.classroom.release.answers import answer_sheet
+from solutions.classroom.submission.sandbox import Job, Limits, Sandbox, Step
+from solutions.classroom.submission.sharing import settled, share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 

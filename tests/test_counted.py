@@ -17,9 +17,9 @@ from attacks import (
 )
 from test_sandbox import LIMITS, is_right, job
 
-from course import confine
-from solutions.classroom import cgroup
-from solutions.classroom.sandbox import Sandbox
+from course.sandbox import confine
+from solutions.classroom.submission import control_group as cgroup
+from solutions.classroom.submission.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 

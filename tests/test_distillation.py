@@ -9,10 +9,10 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 from course.exercises import exercises_of
-from course.judging import compare
-from course.recording import record
+from course.judging.recording import record
+from course.judging.verdict import compare
 from solutions.automata import hankel_blocks, spectral_automaton
-from solutions.classroom.answers import PUBLIC_SEEDS, answers_for
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
 from solutions.distillation import (
     bias_for_share,
     distill_tree,

@@ -23,15 +23,15 @@ import nbgrader.apps.nbgraderapp
 import pytest
 
 from solutions.classroom.__main__ import main
-from solutions.classroom.build import ANSWER, notebook_bytes
-from solutions.classroom.exchange import NOT_FOLLOWED, SECRET, STAMP, read_stamp
+from solutions.classroom.feedback.report import rows, verdicts_of
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.gradebook import open_gradebook
-from solutions.classroom.release import release
-from solutions.classroom.report import rows, verdicts_of
-from solutions.classroom.sandbox import Sandbox
-from solutions.classroom.simulate import full_marks, solved
+from solutions.classroom.grading.exchange import NOT_FOLLOWED, SECRET, STAMP, read_stamp
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.proof.simulated_class import full_marks, solved
+from solutions.classroom.release.publish import release
+from solutions.classroom.release.source_notebook import ANSWER, notebook_bytes
+from solutions.classroom.submission.sandbox import Sandbox
 
 CHAPTER = "10_attention"
 ABSENT = "zoe-who-is-absent"

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from small_class import CHAPTER, Person, small_class
 
-from solutions.classroom import export, faults, grade, leftovers, report
+from solutions.classroom import faults
 from solutions.classroom.__main__ import main
+from solutions.classroom.feedback import export, report
 from solutions.classroom.folder import ClassFolder
+from solutions.classroom.grading import grade
+from solutions.classroom.submission import leftovers
 
 COMMANDS = {
     "report": ["report", "CLASS"],
@@ -313,7 +316,7 @@ def test_folders_of_killed_graders_are_removed_and_no_others(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     environment = os.environ | {"TMPDIR": str(tmp_path)}
-    script = "import time; from solutions.classroom.leftovers import own_folder; print(own_folder(), flush=True); time.sleep(99)"
+    script = "import time; from solutions.classroom.submission.leftovers import own_folder; print(own_folder(), flush=True); time.sleep(99)"
     one, other = (
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from course import archive
+from course.judging import archive
 from solutions.classroom.__main__ import main
 from solutions.classroom.folder import ClassFolder, open_class
-from solutions.classroom.gradebook import open_gradebook
-from solutions.classroom.release import release
+from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.release.publish import release
 
 CHAPTER = "10_attention"
 ASSISTANTS = (45_001, 45_002)

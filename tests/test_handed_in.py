@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_submission import RELEASE, _solved
 
-from solutions.classroom.handed_in import MOST_FILES, read_handed_in
+from solutions.classroom.submission.finding import MOST_FILES, read_handed_in
 
 CHAPTER = "04_sensitivity"
 RIGHT = f"{CHAPTER}.ipynb"

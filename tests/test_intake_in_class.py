@@ -12,10 +12,10 @@ from test_washing import png
 
 from course.exercises import exercises_of
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.nbgrader_parts import notes_of
-from solutions.classroom.release import nbgrader, release
-from solutions.classroom.simulate import full_marks, solved
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.grading.nbgrader_hooks import notes_of
+from solutions.classroom.proof.simulated_class import full_marks, solved
+from solutions.classroom.release.publish import nbgrader, release
 
 CHAPTER = "10_attention"
 STUDENTS = ("beside", "blank", "emptied", "renamed", "written")

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from course.exercise import Case, Exercise, Values, at_least, equal, returned, within
 from course.exercises import find
-from course.judging import Answers, Verdict, compare, prove_something
-from course.recording import frozen_inputs, record
-from solutions.classroom.answers import answer_sheet
-from solutions.classroom.reference import home_of, load, replaced
+from course.judging.exercise import Case, Exercise, Values, at_least, equal, returned, within
+from course.judging.recording import frozen_inputs, record
+from course.judging.verdict import Answers, Verdict, compare, prove_something
+from solutions.classroom.release.answers import answer_sheet
+from solutions.classroom.release.reference_source import home_of, load, replaced
 from solutions.misconceptions import misconceptions_of
 
 SEEDS = [1, 2]

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from course import confine
 from course.exercises import exercises_of
-from solutions.classroom.build import notebook_bytes
+from course.sandbox import confine
+from solutions.classroom.feedback.report import items, rows, verdicts_of
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.judge import NOT_RIGHT, ONLY_HIDDEN
-from solutions.classroom.release import nbgrader, release
-from solutions.classroom.report import items, rows, verdicts_of
-from solutions.classroom.sandbox import Limits
-from solutions.classroom.simulate import solved, standalone
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.grading.judge import NOT_RIGHT, ONLY_HIDDEN
+from solutions.classroom.proof.simulated_class import solved, standalone
+from solutions.classroom.release.publish import nbgrader, release
+from solutions.classroom.release.source_notebook import notebook_bytes
+from solutions.classroom.submission.sandbox import Limits
 from solutions.misconceptions import misconceptions_of
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
@@ -53,13 +53,13 @@ CHANNELS = {
     "end": "def EXERCISE(*inputs):\n    n = number(inputs) % 5\n"
     "    if n == 0:\n        os._exit(0)\n    if n == 1:\n        raise KeyboardInterrupt\n"
     "    if n == 2:\n        return {str(i): torch.ones(500_000) for i in range(5)}\n"
-    "    if n == 3:\n        sys.modules['course.archive'].pack = None\n",
+    "    if n == 3:\n        sys.modules['course.judging.archive'].pack = None\n",
     "time": "def EXERCISE(*inputs):\n    time.sleep(number(inputs) % 4 / 4)\n    return torch.ones(1)",
     "prints": "def EXERCISE(*inputs):\n    print('x\\n' * (number(inputs) % 50))\n    return torch.ones(1)",
     "gap": "def stops(*inputs):\n    raise NotImplementedError\n"
     "def EXERCISE(*inputs):\n    name = ['split_heads', 'merge_heads', 'EXERCISE', 'stops'][number(inputs) % 4]\n"
     "    types.FunctionType(stops.__code__.replace(co_name=name), globals())()",
-    "recording": "import course.recording as recording\n"
+    "recording": "import course.judging.recording as recording\n"
     "def forged(fn, exercise, seeds, inputs, *rest):\n"
     "    n = number([x for case in inputs for x in case[0].values()])\n"
     "    told = dict(raised='ValueError', file=number.__code__.co_filename, line=n % 9 + 1, message=str(n))\n"
@@ -126,7 +126,7 @@ def _graded(root: Path) -> Read:
 def _only_hidden(folder: ClassFolder) -> str:
     """Knows the public cases from the answer sheet beside the notebook."""
     return (
-        NUMBER + "from course.sheets import read_sheet\nfrom course.exercises import find\n"
+        NUMBER + "from course.judging.sheets import read_sheet\nfrom course.exercises import find\n"
         f"sheet = read_sheet(__import__('pathlib').Path('{CHAPTER}.answers'))['split_heads']\n"
         "known = [case['x'] for case in sheet.cases(find('split_heads')[1])]\n"
         "def split_heads(x, heads):\n"

@@ -4,7 +4,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from solutions.classroom.needed import defined, needed_cells, used
+from solutions.classroom.submission.cells_to_run import defined, needed_cells, used
 
 CHAPTER = [
     "import torch.nn.functional as F",

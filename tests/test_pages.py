@@ -24,15 +24,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_ce
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from course.exercises import chapters, exercises_of
-from solutions.classroom.build import grade_id, source_notebook
+from solutions.classroom.feedback.pages import CSP
+from solutions.classroom.feedback.report import write_page
+from solutions.classroom.feedback.sanitize import SHOWN, markdown
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grade import grade_class
-from solutions.classroom.gradebook import open_gradebook
-from solutions.classroom.pages import CSP
-from solutions.classroom.release import environment, nbgrader, release
-from solutions.classroom.report import write_page
-from solutions.classroom.simulate import solved
-from solutions.classroom.wash import SHOWN, markdown
+from solutions.classroom.grading.grade import grade_class
+from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.proof.simulated_class import solved
+from solutions.classroom.release.publish import environment, nbgrader, release
+from solutions.classroom.release.source_notebook import grade_id, source_notebook
 
 CHAPTER, FIRST = "10_attention", "hard_attention"
 ATTACKERS = ("scripts_in_markdown", "scripts_in_outputs")
@@ -343,7 +343,7 @@ def test_what_takes_too_long_is_shown_as_plain_text_with_the_reason(
 
 
 def test_a_page_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from solutions.classroom import pages
+    from solutions.classroom.feedback import pages
 
     notebook = _slow(nbformat.v4.new_notebook())
     monkeypatch.setattr(pages, "SECONDS", 1)
@@ -361,7 +361,7 @@ def test_a_page_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cell_is_shown_up_to_a_limit_and_stays_whole_in_the_notebook() -> None:
-    from solutions.classroom import pages
+    from solutions.classroom.feedback import pages
 
     long = "x = 1\n" * SHOWN
     notebook = nbformat.v4.new_notebook(cells=[new_code_cell(long)])
@@ -372,7 +372,7 @@ def test_a_cell_is_shown_up_to_a_limit_and_stays_whole_in_the_notebook() -> None
 
 
 def test_whatever_shape_a_notebook_has_a_page_can_be_written() -> None:
-    from solutions.classroom import pages
+    from solutions.classroom.feedback import pages
 
     odd = nbformat.from_dict(
         {

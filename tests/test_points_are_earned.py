@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from course.exercise import Exercise, Values
 from course.exercises import chapters, exercises_of, find
-from course.judging import Answers, compare
-from course.recording import Outcome, frozen_inputs, record
-from solutions.classroom.answers import PUBLIC_SEEDS
-from solutions.classroom.reference import home_of, load
+from course.judging.exercise import Exercise, Values
+from course.judging.recording import Outcome, frozen_inputs, record
+from course.judging.verdict import Answers, compare
+from solutions.classroom.release.answers import PUBLIC_SEEDS
+from solutions.classroom.release.reference_source import home_of, load
 
 SECRET_SEEDS = [12_345, 678_901]
 NAMES = [name for chapter in chapters() for name in exercises_of(chapter)]

@@ -14,17 +14,21 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from course import archive
 from course.exercises import exercises_of
-from solutions.classroom import build, generate, kept, prove, release
+from course.judging import archive
 from solutions.classroom.__main__ import main
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked, new_class, open_class
-from solutions.classroom.gradebook import open_gradebook, released_before
-from solutions.classroom.kept import kept_path, to_grade_by
-from solutions.classroom.reference import home_of, load
-from solutions.classroom.release import environment, nbgrader
-from solutions.classroom.seeds import class_secret, seed_of, seeds_of
-from solutions.classroom.version import course_digests
+from solutions.classroom.grading.gradebook import open_gradebook, released_before
+from solutions.classroom.proof import prove
+from solutions.classroom.release import kept_answers as kept
+from solutions.classroom.release import nbgrader_release as generate
+from solutions.classroom.release import publish as release
+from solutions.classroom.release import source_notebook as build
+from solutions.classroom.release.course_version import course_digests
+from solutions.classroom.release.kept_answers import kept_path, to_grade_by
+from solutions.classroom.release.publish import environment, nbgrader
+from solutions.classroom.release.reference_source import home_of, load
+from solutions.classroom.release.seeds import class_secret, seed_of, seeds_of
 from solutions.misconceptions import misconceptions_of
 
 CHAPTER = "10_attention"
@@ -477,7 +481,7 @@ def test_damaged_answers_are_made_again_from_the_same_seeds(folder: ClassFolder)
 
 
 PRINT_VERSION = (
-    "import json; from solutions.classroom.version import course_digests;"
+    "import json; from solutions.classroom.release.course_version import course_digests;"
     f"print(json.dumps(course_digests({CHAPTER!r})))"
 )
 
@@ -520,7 +524,7 @@ def _move_modules(root: Path) -> None:
     for path in root.rglob("*.py"):
         text = path.read_text()
         text = text.replace("solutions.attention ", "solutions.looking.soft ")
-        path.write_text(text.replace("from course.judging ", "from course.verdicts.judging "))
+        path.write_text(text.replace("from course.judging.verdict ", "from course.verdicts.judging "))
     moved = root / "solutions" / "looking" / "soft.py"
     moved.write_text("# a comment\n\n\n" + moved.read_text().replace('    """', '    """Well: ', 1))
     _edit(root / "course" / "exercises" / "attention.py", "Entropy first", "First the entropy")

@@ -4,7 +4,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from solutions.classroom.rereading import texts_of
+from solutions.classroom.grading.rereading import texts_of
 
 
 def _cell(name: str, source: str, *, grade: bool, solution: bool, code: bool = True) -> NotebookNode:

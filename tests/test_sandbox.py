@@ -22,14 +22,24 @@ import pytest
 import torch
 
 import solutions.linear
-from course import archive, confine
 from course.exercises import exercises_of
-from course.judging import Answers
-from course.recording import frozen_inputs, record
-from solutions.classroom.answers import answer_sheet
-from solutions.classroom.judge import judge
-from solutions.classroom.sandbox import CellResult, Job, Limits, Result, Sandbox, SandboxError, Step, _Run
-from solutions.classroom.sharing import settled, share_snapshots
+from course.judging import archive
+from course.judging.recording import frozen_inputs, record
+from course.judging.verdict import Answers
+from course.sandbox import confine
+from solutions.classroom.grading.judge import judge
+from solutions.classroom.release.answers import answer_sheet
+from solutions.classroom.submission.sandbox import (
+    CellResult,
+    Job,
+    Limits,
+    Result,
+    Sandbox,
+    SandboxError,
+    Step,
+    _Run,
+)
+from solutions.classroom.submission.sharing import settled, share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 
@@ -344,7 +354,7 @@ def graded(body: str, shares: bool = False, solution: Step = SOLUTION) -> Job:
         ("import subprocess; subprocess.Popen(['sleep', '424242']); return w", ""),
         ("[os.write(fd, b'x' * 99999) for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]", ""),
         (
-            "import course.archive; course.archive.pack = lambda tree: b'nonsense'; return w",
+            "import course.judging.archive; course.judging.archive.pack = lambda tree: b'nonsense'; return w",
             "What soft_threshold returned could not be recorded.",
         ),
     ],
@@ -481,9 +491,9 @@ def test_settings_that_one_function_leaves_do_not_reach_the_next(sandbox: Sandbo
 
 def test_a_patched_recorder_gets_only_what_it_wrote_about_itself(sandbox: Sandbox) -> None:
     forgery = (
-        "import course.recorder, course.recording, course.archive\n"
-        "course.recorder.answers_to = lambda names, exercise, questions, device: "
-        "({'right': True, 'points': 100}, course.archive.pack({'outcomes': [{'values': {'': torch.zeros(3)}}] * 2}))"
+        "import course.sandbox.recorder, course.judging.recording, course.judging.archive\n"
+        "course.sandbox.recorder.answers_to = lambda names, exercise, questions, device: "
+        "({'right': True, 'points': 100}, course.judging.archive.pack({'outcomes': [{'values': {'': torch.zeros(3)}}] * 2}))"
     )
     result = sandbox.run(job(forgery))
     assert not is_right(result)
@@ -502,8 +512,8 @@ def test_a_patched_recorder_gets_only_what_it_wrote_about_itself(sandbox: Sandbo
 )
 def test_recordings_of_another_kind_are_survived(sandbox: Sandbox, tree: str) -> None:
     forgery = (
-        "import course.recorder, course.archive\n"
-        f"course.recorder.answers_to = lambda *a: ({{}}, course.archive.pack({tree}))"
+        "import course.sandbox.recorder, course.judging.archive\n"
+        f"course.sandbox.recorder.answers_to = lambda *a: ({{}}, course.judging.archive.pack({tree}))"
     )
     assert not is_right(sandbox.run(job(forgery)))
 
@@ -511,9 +521,9 @@ def test_recordings_of_another_kind_are_survived(sandbox: Sandbox, tree: str) ->
 def test_a_pickle_is_no_recording(sandbox: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "executed"
     forgery = (
-        "import course.recorder, pickle\nclass Bomb:\n    def __reduce__(self):\n"
+        "import course.sandbox.recorder, pickle\nclass Bomb:\n    def __reduce__(self):\n"
         f"        return (os.mkdir, ({str(target)!r},))\n"
-        "course.recorder.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))"
+        "course.sandbox.recorder.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))"
     )
     result = sandbox.run(job(forgery))
     assert result.failures == {"linear_scores": "What linear_scores returned could not be recorded."}
@@ -795,7 +805,7 @@ def test_a_server_that_dies_is_replaced_and_the_job_repeated(sandbox: Sandbox) -
 def test_a_submission_that_ends_every_sandbox_costs_itself(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from course import recorder
+    from course.sandbox import recorder
 
     with monkeypatch.context() as patched:
         patched.setattr(recorder.Link, "wait", lambda *a: (_ for _ in ()).throw(recorder.LinkClosed))
@@ -848,7 +858,7 @@ def test_unwelcome_file_names_are_refused() -> None:
 
 
 def test_limits_speak_plainly(sandbox: Sandbox) -> Any:
-    from solutions.classroom.sandbox import reason_for
+    from solutions.classroom.submission.sandbox import reason_for
 
     assert reason_for("killed: memory", LIMITS) == "used more than 400 MB of memory and was stopped"
     assert (

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from course.exercises import chapters, exercises_of
-from course.judging import compare
-from course.recording import Outcome
-from solutions.classroom.answers import PUBLIC_SEEDS, answers_for
+from course.judging.recording import Outcome
+from course.judging.verdict import compare
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
 
 CHAPTERS = [chapter for chapter in chapters() if 10 <= int(chapter.partition("_")[0]) <= 14]
 EXERCISES = [(chapter, name) for chapter in CHAPTERS for name in exercises_of(chapter)]

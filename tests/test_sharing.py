@@ -3,10 +3,10 @@
 import pytest
 
 from course.exercises import chapters
-from solutions.classroom.build import source_notebook, student_notebook
-from solutions.classroom.engine import steps_of
-from solutions.classroom.sandbox import Step
-from solutions.classroom.sharing import share_snapshots
+from solutions.classroom.release.source_notebook import source_notebook, student_notebook
+from solutions.classroom.submission.job import steps_of
+from solutions.classroom.submission.sandbox import Step
+from solutions.classroom.submission.sharing import share_snapshots
 
 FIRST = "import torch\n\ndef first(x):\n    return x + 1"
 SECOND = "def second(x):\n    return first(x) + 1"

@@ -1,6 +1,6 @@
 """Similarity sees structure, not names, and ignores what was released."""
 
-from solutions.classroom.similarity import pairs
+from solutions.classroom.feedback.similarity import pairs
 
 ORIGINAL = '''
 def fit(x, y, penalty):

@@ -17,8 +17,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 from test_washing import active, pages, png
 
-from solutions.classroom.submission import LARGEST_NOTEBOOK, Note, read_submission
-from solutions.classroom.washing import JOINER, Washed, washed
+from solutions.classroom.submission.reading import LARGEST_NOTEBOOK, Note, read_submission
+from solutions.classroom.submission.washing import JOINER, Washed, washed
 
 
 def _graded(name: str, source: str, **facts: object) -> NotebookNode:

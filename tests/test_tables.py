@@ -10,12 +10,12 @@ import pytest
 from small_class import CHAPTER, OTHER, Person, small_class, verdict
 
 from solutions.classroom.__main__ import main
+from solutions.classroom.feedback.marks import marks
+from solutions.classroom.feedback.report import Row, print_class, print_unmatched, rows, summary, write_page
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.gradebook import open_gradebook
-from solutions.classroom.marks import marks
-from solutions.classroom.plain import cell, plain
-from solutions.classroom.release import nbgrader
-from solutions.classroom.report import Row, print_class, print_unmatched, rows, summary, write_page
+from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.plain_text import cell, plain
+from solutions.classroom.release.publish import nbgrader
 
 NASTY = "x[i] [/b] [red]y :fire: \x1b[31mred\x1b]0;title\x07 \u202egnp.exe\x00\x9b2J\r\nnext<script>alert(1)</script>"
 SAID = "x[i] [/b] [red]y :fire: red gnp.exe next<script>alert(1)</script>"

@@ -17,8 +17,8 @@ from dataclasses import replace
 import pytest
 from test_sandbox import LIMITS, WAYS, _works, ask, job
 
-from course import confine
-from solutions.classroom.sandbox import Sandbox, SandboxError
+from course.sandbox import confine
+from solutions.classroom.submission.sandbox import Sandbox, SandboxError
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 

@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from solutions.classroom.washing import JOINER, LARGEST_IMAGE, MOST_IMAGES, Images, Washed, washed
+from solutions.classroom.submission.washing import JOINER, LARGEST_IMAGE, MOST_IMAGES, Images, Washed, washed
 
 
 def png(width: int = 3, height: int = 2, padding: int = 0) -> str:

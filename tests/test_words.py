@@ -4,14 +4,14 @@ from functools import cache
 
 import pytest
 
-from course import archive
-from course.judging import Answers, Verdict
-from course.recording import Outcome
-from course.sheets import sheet_name
-from solutions.classroom.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
-from solutions.classroom.judge import NOT_RIGHT, ONLY_HIDDEN, judge
-from solutions.classroom.sandbox import Job, Result, Step
-from solutions.classroom.sharing import settled
+from course.judging import archive
+from course.judging.recording import Outcome
+from course.judging.sheets import sheet_name
+from course.judging.verdict import Answers, Verdict
+from solutions.classroom.grading.judge import NOT_RIGHT, ONLY_HIDDEN, judge
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
+from solutions.classroom.submission.sandbox import Job, Result, Step
+from solutions.classroom.submission.sharing import settled
 
 CHAPTER, NAME = "13_self_attention", "split_heads"
 SOURCE = "def split_heads(x, heads):\n    raise KeyError  # [/b]\x1b[31m\n    raise OSError"

@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from course.exercise import Exercise
+from course.judging.exercise import Exercise
 
 CHAPTERS: tuple[str, ...] = (
     "01_linear_models",

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course.exercise import Case, Exercise, Values, flatten
 from course.exercises.filters_and_activations import drawn, history, small_cnn, traces
+from course.judging.exercise import Case, Exercise, Values, flatten
 
 
 class Reader(nn.Module):

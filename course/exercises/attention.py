@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course.exercise import Case, Exercise, Values
+from course.judging.exercise import Case, Exercise, Values
 
 
 def _numbers(rng: np.random.Generator, *size: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
+from course.judging.exercise import Case, Exercise, Values, equal, flatten, repeated, within
 
 
 def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course.exercise import Case, Exercise, Values, at_least, equal, flatten
+from course.judging.exercise import Case, Exercise, Values, at_least, equal, flatten
 
 Automaton = tuple[Tensor, Tensor, Tensor]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from course.exercise import Case, Exercise, Values, flatten
+from course.judging.exercise import Case, Exercise, Values, flatten
 
 
 def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:

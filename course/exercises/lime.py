@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, occurring, repeated, within
+from course.judging.exercise import Case, Exercise, Values, equal, flatten, occurring, repeated, within
 
 SEGMENTS = torch.tensor(
     [

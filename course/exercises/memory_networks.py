@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course.exercise import Case, Exercise, Values, flatten
+from course.judging.exercise import Case, Exercise, Values, flatten
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course.exercise import Case, Exercise, Values, flatten
+from course.judging.exercise import Case, Exercise, Values, flatten
 
 
 def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course.exercise import Case, Exercise
+from course.judging.exercise import Case, Exercise
 from course.models.transformer import BlockWeights
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course.exercise import Case, Exercise, Values, equal, flatten, repeated, within
+from course.judging.exercise import Case, Exercise, Values, equal, flatten, repeated, within
 
 
 class Curved(nn.Module):

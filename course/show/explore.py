@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from course import gaps
+from course.judging import gaps
 from course.show import in_notebook
 
 

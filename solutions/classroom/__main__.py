@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from course.exercises import UnknownNameError, chapter_named, chapters, find
 from solutions.classroom.faults import NobodyReads, about_output, cautious_streams, nobody_reads, sentence
-from solutions.classroom.plain import plain
+from solutions.classroom.plain_text import plain
 
 if TYPE_CHECKING:
     from solutions.classroom.folder import ClassFolder
@@ -215,7 +215,7 @@ def _new(options: argparse.Namespace) -> int:
 
 def _release(options: argparse.Namespace) -> int:
     from solutions.classroom.folder import ClassFolderError, InUseError, open_class
-    from solutions.classroom.release import release
+    from solutions.classroom.release.publish import release
 
     folder = open_class(options.folder)
     refused = False
@@ -236,17 +236,17 @@ def _release(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from solutions.classroom.engine import limits_of, set_limit
+    from solutions.classroom.feedback.report import print_class, print_unmatched, rows, summary
     from solutions.classroom.folder import open_class
-    from solutions.classroom.grade import grade_class, waiting_for
-    from solutions.classroom.report import print_class, print_unmatched, rows, summary
+    from solutions.classroom.grading.grade import grade_class, waiting_for
+    from solutions.classroom.submission.job import limits_of, set_limit
 
     folder = open_class(options.folder)
     chosen = _released(folder, options.chapters)
     limits = set_limit(folder, options.limit) if options.limit else limits_of(folder)
     where: dict[str, Any] = {}
     if options.dask:
-        from solutions.classroom.cluster import on_cluster
+        from solutions.classroom.submission.cluster import on_cluster
 
         where = {**on_cluster(options.dask, options.isolation, options.device, limits)}
     total = len(chosen) * len(options.student or folder.students())
@@ -279,7 +279,7 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from solutions.classroom.validate import validate
+    from solutions.classroom.grading.validate import validate
 
     lines, right = validate(options.notebook)
     print("\n".join(map(plain, lines)))
@@ -287,8 +287,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from solutions.classroom.feedback.report import print_report, write_page
     from solutions.classroom.folder import open_class
-    from solutions.classroom.report import print_report, write_page
 
     folder = open_class(options.folder)
     chosen = _released(folder, options.chapters)
@@ -299,15 +299,15 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _formgrader(options: argparse.Namespace) -> int:
+    from solutions.classroom.feedback.formgrader import formgrader
     from solutions.classroom.folder import open_class
-    from solutions.classroom.formgrader import formgrader
 
     return formgrader(open_class(options.folder), options.port, not options.no_browser)
 
 
 def _alike(options: argparse.Namespace) -> int:
+    from solutions.classroom.feedback.similarity import alike
     from solutions.classroom.folder import open_class
-    from solutions.classroom.similarity import alike
 
     folder = open_class(options.folder)
     for chapter in _released(folder, options.chapters):
@@ -318,10 +318,10 @@ def _alike(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from course.archive import write_bytes
-    from solutions.classroom import export
+    from course.judging.archive import write_bytes
+    from solutions.classroom.feedback import export
+    from solutions.classroom.feedback.marks import counted, marks
     from solutions.classroom.folder import open_class
-    from solutions.classroom.marks import counted, marks
 
     folder = open_class(options.folder)
     chosen = _released(folder, options.chapters)
@@ -336,7 +336,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _prove(options: argparse.Namespace) -> int:
-    from solutions.classroom.prove import prove, prove_chapter
+    from solutions.classroom.proof.prove import prove, prove_chapter
 
     bad = 0
     for name in options.names or chapters():
@@ -361,7 +361,7 @@ def _prove(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
-    from solutions.classroom.release import lay_out_notebooks
+    from solutions.classroom.release.publish import lay_out_notebooks
 
     laid = lay_out_notebooks(options.place, _chosen(options.chapters))
     print(f"{len(laid)} new notebooks in {options.place}; those that were there stayed as they were.")
@@ -369,7 +369,7 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 
 def _kit(options: argparse.Namespace) -> int:
-    from solutions.classroom.release import make_kit
+    from solutions.classroom.release.publish import make_kit
 
     make_kit(options.place, _chosen(options.chapters))
     print(f"The students' kit is in {options.place}: give them this folder.")
@@ -377,7 +377,7 @@ def _kit(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from solutions.classroom.demo import demo
+    from solutions.classroom.proof.demo import demo
 
     return demo(options.folder, _chosen(options.chapters))
 

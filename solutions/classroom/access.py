@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from course.archive import SHARED
+from course.judging.archive import SHARED
 
 
 class GroupError(Exception):

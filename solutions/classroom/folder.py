@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course import archive
 from course.exercises import CHAPTERS, exercises_of
-from course.judging import Answers
+from course.judging import archive
+from course.judging.verdict import Answers
 from solutions.classroom.access import follow, share
-from solutions.classroom.seeds import SeedsError, seeds_of
+from solutions.classroom.release.seeds import SeedsError, seeds_of
 
 CONFIG = '''"""nbgrader's configuration of this class: the course's preprocessors, and nothing else."""
 
@@ -73,7 +73,7 @@ class ClassFolder:
 
     def released_chapters(self) -> list[str]:
         """The chapters that have a release, and those of the gradebook whose release is gone: nobody is left out silently."""
-        from solutions.classroom.gradebook import released_before
+        from solutions.classroom.grading.gradebook import released_before
 
         folder = self.root / "release"
         there = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
@@ -81,7 +81,7 @@ class ClassFolder:
 
     def students(self) -> list[str]:
         """Everybody who handed anything in, and everybody in the gradebook's list; nobody of `unmatched`."""
-        from solutions.classroom.gradebook import enrolled
+        from solutions.classroom.grading.gradebook import enrolled
 
         handed_in = {path.name for path in self._handed_in()}
         return sorted((handed_in | enrolled(self)) - set(self.unmatched()))
@@ -111,7 +111,7 @@ class ClassFolder:
 
     def secret_seeds(self, chapter: str) -> dict[str, list[int]]:
         """exercise → its seeds. Drawn once per class folder, and kept: grading again gives the same."""
-        from solutions.classroom.prove import proves_itself
+        from solutions.classroom.proof.prove import proves_itself
 
         try:
             return seeds_of(self.hidden, chapter, exercises_of(chapter), partial(proves_itself, chapter))
@@ -120,7 +120,7 @@ class ClassFolder:
 
     def secret_answers(self, chapter: str) -> dict[str, Answers]:
         """The answers to the secret cases, as they were made at the release. Raises ClassFolderError if by another course."""
-        from solutions.classroom.kept import to_grade_by
+        from solutions.classroom.release.kept_answers import to_grade_by
 
         return to_grade_by(self, chapter).answers
 
@@ -191,14 +191,14 @@ def new_class(path: str | Path, group: str = "") -> ClassFolder:
 def finish_what_was_killed(folder: ClassFolder) -> None:
     """Let a release that was killed while it took the old one's place do so now."""
     if any((folder.hidden / name).exists() for name in (MAKING, READY)):
-        from solutions.classroom.release import finish
+        from solutions.classroom.release.publish import finish
 
         finish(folder)
 
 
 def _belongs(folder: ClassFolder) -> None:
     """Is the gradebook ours? One from another course would get our chapters mixed in."""
-    from solutions.classroom.gradebook import assignments
+    from solutions.classroom.grading.gradebook import assignments
 
     foreign = [name for name in assignments(folder) if name not in CHAPTERS]
     if foreign:

@@ -3,10 +3,10 @@
 Must happen: only lines of the submission are quoted, and only such as exist.
 """
 
-EXERCISE = """import course.recording
-_own = course.recording.own_line
+EXERCISE = """import course.judging.recording
+_own = course.judging.recording.own_line
 _places = iter([('cell:none', 1, '', ''), ('/etc/passwd', 1, 'root', 'LEAK1'), ('cell:', -5, '', 'LEAK2'), ('cell:', 2**80, '', 'LEAK3')] * 99)
-course.recording.own_line = lambda trace: next(_places)
+course.judging.recording.own_line = lambda trace: next(_places)
 def EXERCISE(*inputs):
     raise ValueError
 """

@@ -4,7 +4,7 @@ Must happen: the feedback names the ValueError.
 """
 
 EXERCISE = """import builtins
-from course.sheets import read_sheet
+from course.judging.sheets import read_sheet
 from course.exercises import find
 from pathlib import Path
 _sheet = read_sheet(next(Path.cwd().glob('*.answers')))['EXERCISE']

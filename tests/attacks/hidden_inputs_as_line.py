@@ -5,7 +5,7 @@ Must happen: the line that is quoted is the one in which it stops on the public 
 
 _LINES = "\n".join(f"    if n == {n}:\n        raise ValueError  # LEAK {n}" for n in range(64))
 EXERCISE = f"""import torch
-from course.sheets import read_sheet
+from course.judging.sheets import read_sheet
 from course.exercises import find
 from pathlib import Path
 _sheet = read_sheet(next(Path.cwd().glob('*.answers')))['EXERCISE']

@@ -3,9 +3,9 @@
 Must happen: the judge that counts runs elsewhere; nonsense gets nothing.
 """
 
-EXERCISE = """import course.check, course.judging
+EXERCISE = """import course.check, course.judging.verdict
 check = course.check.check = lambda fn: print('right')
-course.judging.compare = lambda *a, **k: course.judging.Verdict('x', 'right', 100, 100, 'Right.')
+course.judging.verdict.compare = lambda *a, **k: course.judging.verdict.Verdict('x', 'right', 100, 100, 'Right.')
 def EXERCISE(*inputs):
     return inputs[0] * 0
 """

@@ -4,11 +4,11 @@ Must happen: recordings are never unpickled; all exercises of this student are u
 """
 
 CELL = """import os, pickle
-import course.recorder
+import course.sandbox.recorder
 class Bomb:
     def __reduce__(self):
         return (os.mkdir, ('/tmp/attacked-by-a-submission',))
-course.recorder.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))
+course.sandbox.recorder.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))
 """
 LOSES = "everything"
 SAYS = "could not be recorded"

@@ -1,0 +1,68 @@
+"""Which answers a person has to read again: those whose text changed since it was scored.
+
+nbgrader asks for a new reading of everything that a person scored, whenever a class is graded again. So we keep a
+digest of what each score stands on, per student in `.course/texts`, and compare.
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from course.judging import archive
+from solutions.classroom.folder import ClassFolder
+
+
+def texts_of(notebook: NotebookNode) -> dict[str, str]:
+    """grade id → a digest of what the student wrote for it.
+
+    For an answer in words that is the answer and the student's own cells behind it; for a check cell, everything since
+    the graded cell before.
+    """
+    written: dict[str, list[str]] = {}
+    since: list[str] = []
+    answer = ""
+    for cell in notebook.cells:
+        facts = cell.metadata.get("nbgrader", {})
+        name = facts.get("grade_id", "")
+        text = json.dumps([cell.cell_type, cell.source, cell.get("attachments", {})], sort_keys=True)
+        if name:
+            answer = ""
+        if not name or facts.get("solution"):
+            since.append(text)
+        if answer:
+            written[answer].append(text)
+        if facts.get("grade"):
+            answer = name if facts.get("solution") else ""
+            written[name] = [text] if answer else since
+            since = []
+    return {name: hashlib.sha256("\n".join(texts).encode()).hexdigest() for name, texts in written.items()}
+
+
+def texts_before(folder: ClassFolder, student: str, chapter: str) -> dict[str, str]:
+    """The digests when this was last graded."""
+    try:
+        return dict(json.loads(_path(folder, student, chapter).read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def keep_texts(folder: ClassFolder, student: str, chapter: str, texts: dict[str, str]) -> None:
+    """Remember what the gradebook's scores of this submission stand on."""
+    archive.write_bytes(_path(folder, student, chapter), json.dumps(texts, indent=1).encode())
+
+
+def keep_older_texts(folder: ClassFolder, student: str, chapter: str) -> None:
+    """Where an older version kept no digests, take them from the notebook that it graded, before that one is replaced."""
+    graded = folder.autograded(student, chapter) / f"{chapter}.ipynb"
+    if not graded.is_file() or _path(folder, student, chapter).exists():
+        return
+    with suppress(ValueError, AttributeError, KeyError):  # no notebook any more: then it is read again
+        keep_texts(folder, student, chapter, texts_of(nbformat.read(graded, as_version=4)))
+
+
+def _path(folder: ClassFolder, student: str, chapter: str) -> Path:
+    return folder.hidden / "texts" / chapter / f"{student}.json"

@@ -1,0 +1,172 @@
+"""Does the judge work? Every misconception rejected with its own sentence, every right alternative accepted."""
+
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from course.exercises import exercises_of
+from course.judging.exercise import Exercise
+from course.judging.recording import fresh_cases, frozen_inputs, record, record_case
+from course.judging.verdict import Answers, compare, distance
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
+from solutions.classroom.release.reference_source import home_of, load
+from solutions.misconceptions import alternatives_of, misconceptions_of, sentence
+
+LONGEST_CASE = 0.2
+FEWEST_MISCONCEPTIONS = 2
+CLEARLY_APART, CLEARLY_NEAR, NEAR_BY_CHANCE = 10.0, 0.1, 0.5
+"""In tolerances: how far a misconception has to be from the reference, and how near a right solution."""
+
+
+@dataclass
+class Proof:
+    """What was found about one exercise. complaints: empty when everything holds."""
+
+    exercise: str
+    rejected: int = 0
+    wrong: int = 0
+    accepted: int = 0
+    alternatives: int = 0
+    slowest_case: float = 0.0
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def too_slow(self) -> str:
+        """What to say of a case that takes too long on this machine. No complaint: another machine may be quicker."""
+        if self.slowest_case <= LONGEST_CASE:
+            return ""
+        return f"a case takes {self.slowest_case:.2f} s of processor time; {LONGEST_CASE} s is the most"
+
+
+def prove_chapter(chapter: str, seeds: list[int] | None = None) -> list[Proof]:
+    """A proof per exercise of the chapter, and complaints about misconceptions of exercises that do not exist."""
+    proofs = [prove(chapter, exercise, seeds) for exercise in exercises_of(chapter).values()]
+    for name in {*misconceptions_of(chapter), *alternatives_of(chapter)} - set(exercises_of(chapter)):
+        proofs.append(
+            Proof(name, complaints=["has misconceptions or alternatives, but is no exercise of this chapter"])
+        )
+    return proofs
+
+
+def prove(chapter: str, exercise: Exercise, seeds: list[int] | None = None) -> Proof:
+    """Judge reference, misconceptions and alternatives of one exercise, on the public and on other seeds."""
+    proof = Proof(exercise.name)
+    wrong = misconceptions_of(chapter).get(exercise.name, [])
+    right = alternatives_of(chapter).get(exercise.name, [])
+    if len(wrong) < FEWEST_MISCONCEPTIONS:
+        proof.complaints.append(f"has {len(wrong)} misconceptions; {FEWEST_MISCONCEPTIONS} are the least")
+    if not right:
+        proof.complaints.append("has no alternative right solution")
+    if not 1 <= len(exercise.hints) <= 3 or not all(hint.strip() for hint in exercise.hints):
+        proof.complaints.append("needs one to three hints")
+    _check_cases(exercise, load(home_of()[exercise.name], exercise.name), proof)
+    sheets = [
+        answers_for(chapter, exercise, chosen)
+        for chosen in ([seeds] if seeds else [PUBLIC_SEEDS, [101, 102]])
+    ]
+    for sheet in sheets:
+        _judge_all(exercise, sheet, chapter, proof)
+    proof.complaints += _not_separated(exercise, sheets[0])
+    proof.complaints = list(dict.fromkeys(proof.complaints))
+    return proof
+
+
+def _judge_all(exercise: Exercise, answers: Answers, chapter: str, proof: Proof) -> None:
+    reference = load(home_of()[exercise.name], exercise.name)
+    again = compare(exercise, record(reference, exercise, answers.seeds, answers.inputs), answers)
+    if not again.right:
+        proof.complaints.append(f"the reference itself is rejected the second time: {again.message}")
+    for outcome in answers.expected:
+        if outcome.raised and outcome.raised not in ("ValueError", "TypeError", "IndexError", "KeyError"):
+            proof.complaints.append(f"the reference raises {outcome.raised}: {outcome.message}")
+    for function in misconceptions_of(chapter).get(exercise.name, []):
+        verdict = compare(exercise, record(function, exercise, answers.seeds, answers.inputs), answers)
+        proof.wrong += 1
+        own = (
+            verdict.kind == "misconception"
+            and verdict.message == sentence(function)
+            and len(verdict.message) > 20
+        )
+        proof.rejected += own
+        if not own:
+            proof.complaints.append(
+                f"{function.__name__} is not told its own sentence but: {verdict.kind}: {verdict.message}"
+            )
+    for function in alternatives_of(chapter).get(exercise.name, []):
+        verdict = compare(exercise, record(function, exercise, answers.seeds, answers.inputs), answers)
+        proof.alternatives += 1
+        proof.accepted += verdict.right
+        if not verdict.right:
+            proof.complaints.append(f"{function.__name__} is right but told: {verdict.message}")
+
+
+def proves_itself(chapter: str, name: str, seed: int) -> bool:
+    """Whether this seed's cases can judge: every misconception clearly rejected, every alternative clearly accepted."""
+    exercise = exercises_of(chapter)[name]
+    inputs = [frozen_inputs(exercise, seed)]
+    cases = fresh_cases(exercise, seed, inputs[0])
+    expected = record(load(home_of()[name], name), exercise, [seed], inputs)
+
+    def worst(function: Callable[..., Any]) -> float:
+        got = record(function, exercise, [seed], inputs)
+        if len(got) != len(expected):
+            return float("inf")
+        return max(
+            distance(exercise, mine, theirs, case, one_sided=True)
+            for mine, theirs, case in zip(got, expected, cases, strict=True)
+        )
+
+    apart = all(worst(wrong) >= CLEARLY_APART for wrong in misconceptions_of(chapter).get(name, []))
+    near = CLEARLY_NEAR if _compares_equal(exercise) else NEAR_BY_CHANCE
+    return apart and all(worst(right) <= near for right in alternatives_of(chapter).get(name, []))
+
+
+def _compares_equal(exercise: Exercise) -> bool:
+    """Whether all its rules are `equal`; the others judge what is random, or better than the reference."""
+    rules = exercise.compare.values() if isinstance(exercise.compare, Mapping) else [exercise.compare]
+    return all(rule.__qualname__.startswith("equal.") for rule in rules)
+
+
+def _check_cases(exercise: Exercise, reference: Callable[..., Any], proof: Proof) -> None:
+    parameters = list(inspect.signature(reference).parameters)
+    for seed in PUBLIC_SEEDS:
+        for case in fresh_cases(exercise, seed):
+            if list(case) != parameters[: len(case)]:
+                proof.complaints.append(f"a case names {list(case)}; the signature says {parameters}")
+        for position in range(len(fresh_cases(exercise, seed))):
+            proof.slowest_case = max(proof.slowest_case, _seconds(reference, exercise, seed, position))
+
+
+def _seconds(reference: Callable[..., Any], exercise: Exercise, seed: int, position: int) -> float:
+    """Processor time of one case. What seems too slow is tried twice more: a first call also loads and warms up."""
+    best = float("inf")
+    for _ in range(3):
+        case = fresh_cases(exercise, seed)[position]
+        start = time.process_time()
+        record_case(reference, exercise, case)
+        best = min(best, time.process_time() - start)
+        if best <= LONGEST_CASE:
+            break
+    return best
+
+
+def _not_separated(exercise: Exercise, answers: Answers) -> list[str]:
+    """Pairs among reference and misconceptions that no public case tells apart by ten tolerances."""
+    cases = [
+        case
+        for seed, ice in zip(answers.seeds, answers.inputs, strict=True)
+        for case in fresh_cases(exercise, seed, ice)
+    ]
+    outcomes = {"the reference": answers.expected} | {
+        name: recorded for name, (_, recorded) in answers.wrong.items()
+    }
+    names = list(outcomes)
+    found = []
+    for position, first in enumerate(names):
+        for second in names[position + 1 :]:
+            pairs = zip(outcomes[first], outcomes[second], cases, strict=False)
+            if max((distance(exercise, b, a, case) for a, b, case in pairs), default=0.0) < CLEARLY_APART:
+                found.append(f"{first} and {second} look alike on every public case")
+    return found

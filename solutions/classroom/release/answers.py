@@ -1,0 +1,59 @@
+"""Making answer sheets: what the reference returns for some seeds, and what each misconception returns."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from course.exercises import exercises_of
+from course.judging.archive import Tree
+from course.judging.exercise import Exercise, flatten
+from course.judging.recording import frozen_inputs, record
+from course.judging.sheets import FORMAT
+from course.judging.verdict import Answers
+from solutions.classroom.release.reference_source import exercises_called, home_of, load, replaced
+from solutions.misconceptions import misconceptions_of, sentence
+
+PUBLIC_SEEDS = [1, 2]
+
+
+def answer_sheet(chapter: str, seeds: list[int] | Mapping[str, list[int]]) -> dict[str, Answers]:
+    """exercise → answers for these seeds: the same for every exercise, or each its own."""
+    return {
+        name: answers_for(chapter, exercise, seeds[name] if isinstance(seeds, Mapping) else seeds)
+        for name, exercise in exercises_of(chapter).items()
+    }
+
+
+def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
+    """One exercise's answers; where it calls other exercises, also the outcome given each of their misconceptions."""
+    wrong = misconceptions_of(chapter)
+    module = home_of()[exercise.name]
+    reference = load(module, exercise.name)
+    inputs = [frozen_inputs(exercise, seed) for seed in seeds]
+    answers = Answers(seeds, inputs, record(reference, exercise, seeds, inputs), axes=axes_of(reference))
+    for function in wrong.get(exercise.name, []):
+        answers.wrong[function.__name__] = (sentence(function), record(function, exercise, seeds, inputs))
+    answers.uses = exercises_called(chapter, module, exercise.name)
+    for dependency in answers.uses:
+        for function in wrong.get(dependency, []):
+            with replaced(home_of()[dependency], dependency, function):
+                answers.given[(dependency, function.__name__)] = record(reference, exercise, seeds, inputs)
+    return answers
+
+
+def sheet_tree(sheet: dict[str, Answers]) -> Tree:
+    """An answer sheet as it is written to a file."""
+    return {"format": FORMAT, "exercises": {name: answers.tree() for name, answers in sheet.items()}}
+
+
+def axes_of(reference: Callable[..., Any]) -> dict[str, str]:
+    """value name → axis names, from the jaxtyping annotation of what the function returns."""
+    try:
+        annotation = inspect.signature(reference).return_annotation
+    except (TypeError, ValueError):
+        return {}
+    parts = typing.get_args(annotation) if typing.get_origin(annotation) is tuple else (annotation,)
+    named = [getattr(part, "dim_str", "") for part in parts]
+    names = list(flatten(tuple(range(len(parts)))) if len(parts) > 1 else [""])
+    return {name: axes for name, axes in zip(names, named, strict=True) if axes}

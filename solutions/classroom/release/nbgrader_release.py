@@ -1,0 +1,118 @@
+"""nbgrader's `generate_assignment` in two halves: first the files, beside the old release; then the gradebook, at once.
+
+nbgrader itself removes the old release, then finds out whether the gradebook can take the new one, and writes it there
+cell by cell.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import SaveCells
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from course.judging import archive
+from solutions.classroom.folder import ClassFolder, ClassFolderError
+from solutions.classroom.grading.gradebook import open_gradebook, url
+from solutions.classroom.release.source_notebook import notebook_bytes
+
+IN_USE = "The gradebook is in use by another program, formgrader perhaps. Close it and start again: the old release is as it was."
+
+
+class RefusedError(ClassFolderError):
+    """nbgrader cannot change the gradebook to what a release asks; nothing was changed."""
+
+
+def generate_files(folder: ClassFolder, chapter: str, place: Path) -> None:
+    """nbgrader's release of `place`/source/CHAPTER in `place`/release/CHAPTER; what the gradebook is to know in `place`/cells."""
+    config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
+    coursedir = CourseDirectory(config=config)
+    inside = place.relative_to(folder.root)
+    coursedir.assignment_id = chapter
+    coursedir.source_directory, coursedir.release_directory = f"{inside}/source", f"{inside}/release"
+    log, said = _listening()
+    generator = GenerateAssignment(coursedir=coursedir, config=config, log=log)
+    generator.force, generator.no_database = True, True
+
+    def to_be_saved(notebook: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        path = place / "cells" / f"{resources['nbgrader']['notebook']}.ipynb"
+        archive.write_bytes(path, notebook_bytes(notebook))
+        return notebook, resources
+
+    generator.preprocessors = [
+        to_be_saved if one in (SaveCells, "nbgrader.preprocessors.SaveCells") else one
+        for one in generator.preprocessors
+    ]
+    try:
+        generator.start()
+    except NbGraderException as error:
+        raise ClassFolderError(
+            f"nbgrader could not make the release of {chapter}: {_reason(said) or error}"
+        ) from None
+
+
+def save_cells(folder: ClassFolder, chapter: str, cells: Path) -> None:
+    """Tell the gradebook what a release asks: each notebook in one transaction. Doing it again changes nothing."""
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(cells.glob("*.ipynb"))}
+    try:
+        with open_gradebook(folder) as book:
+            with _at_once(book.db):
+                assignment = book.update_or_create_assignment(chapter)
+            for gone in {notebook.name for notebook in assignment.notebooks} - set(notebooks):
+                with _at_once(book.db):
+                    book.remove_notebook(gone, chapter)
+        for name, notebook in notebooks.items():
+            facts = {"notebook": name, "assignment": chapter, "db_url": url(folder)}
+            _SaveCellsAtOnce().preprocess(notebook, {"nbgrader": facts})
+    except OperationalError as error:
+        raise ClassFolderError(IN_USE if "locked" in str(error) else f"The gradebook: {error.orig}") from None
+    except RuntimeError as error:  # how SaveCells refuses
+        raise RefusedError(f"nbgrader: {error}. The old release is as it was.") from None
+
+
+class _SaveCellsAtOnce(SaveCells):  # type: ignore[misc]
+    def _create_notebook(self, nb: NotebookNode) -> None:
+        with _at_once(self.gradebook.db):
+            super()._create_notebook(nb)
+
+
+@contextmanager
+def _at_once(session: Any) -> Iterator[None]:
+    """One transaction for what nbgrader would commit row by row; none of it when anything fails."""
+    commit, session.commit = session.commit, session.flush
+    try:
+        session.execute(text("update assignment set name = name where 0"))  # fails at once where it is locked
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.commit = commit
+    session.commit()
+
+
+def _listening() -> tuple[logging.Logger, list[str]]:
+    """A logger for nbgrader, and the list to which its errors go."""
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("classroom.generate")
+    log.handlers, log.propagate = [handler], False
+    return log, said
+
+
+def _reason(said: list[str]) -> str:
+    """The last line of the traceback that nbgrader logged, or its last word."""
+    traces = [one for one in said if one.startswith("Traceback")]
+    lines = (traces or said or [""])[-1].strip().splitlines()
+    return lines[-1] if lines else ""

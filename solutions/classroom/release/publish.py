@@ -1,0 +1,244 @@
+"""From chapter texts to what students get: nbgrader's release, the notebooks for the lab, and the kit."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from course.judging import archive
+from course.judging.sheets import sheet_name
+from solutions.classroom.folder import (
+    MAKING,
+    READY,
+    ClassFolder,
+    ClassFolderError,
+    InUseError,
+    locked,
+    new_class,
+)
+from solutions.classroom.grading.gradebook import released_before
+from solutions.classroom.release.changes import Change, change_of, refuse_what_loses_marks
+from solutions.classroom.release.kept_answers import is_current, kept_path, make_answers
+from solutions.classroom.release.nbgrader_release import RefusedError, generate_files, save_cells
+from solutions.classroom.release.source_notebook import build_assignment, notebook_bytes, source_notebook
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+_CHECKPOINTS = shutil.ignore_patterns(".ipynb_checkpoints")
+
+
+def nbgrader(folder: ClassFolder, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of nbgrader's own commands in the class folder. Raises ClassFolderError with its last words when it fails."""
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    done = subprocess.run(
+        command, cwd=folder.root, capture_output=True, text=True, env=environment(), check=False
+    )
+    if done.returncode:
+        raise ClassFolderError(
+            f"`nbgrader {' '.join(arguments)}` failed:\n{_last_words(done.stdout + done.stderr)}"
+        )
+    return done
+
+
+def environment() -> dict[str, str]:
+    """For nbgrader's processes; it calls `alembic` by name, so this environment's programs come first."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return os.environ | {"PATH": path, "PYTHONWARNINGS": "ignore", "JUPYTER_PLATFORM_DIRS": "1"}
+
+
+def _last_words(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-8:])
+
+
+def release(folder: ClassFolder, chapter: str, force: bool = False, wait: bool = False) -> list[str]:
+    """Build the chapter, let nbgrader make the release of it, and keep the answers by which the class will be graded.
+
+    Everything is made beside the old release and put in its place at the end: what fails or is killed leaves the old
+    one whole. Returns what else is to be known, in sentences. Raises ClassFolderError when the source notebook was
+    edited by hand since, or when people handed in what is now asked differently (both only unless `force`), and when
+    the gradebook cannot take the change. wait: for another command on the folder to end, instead of refusing.
+    """
+    with locked(folder, "released", wait):
+        _put_in_place(folder)
+        notebook = source_notebook(chapter)
+        data = notebook_bytes(notebook)
+        _refuse_an_edited_source(folder, chapter, data, force)
+        if _is_made(folder, chapter, data):
+            return []
+        change = change_of(folder, chapter, notebook)
+        refuse_what_loses_marks(folder, change, force)
+        known = _to_be_known(folder, change)
+        _make(folder, chapter, data)
+        try:
+            _put_in_place(folder)
+        except ClassFolderError:  # the gradebook is in use
+            shutil.rmtree(folder.hidden / READY, ignore_errors=True)
+            raise
+        return known
+
+
+def finish(folder: ClassFolder) -> None:
+    """Put in place what a release that was killed had made, and clear what it had not; unless another command is at it."""
+    with suppress(InUseError), locked(folder, "released"):
+        _put_in_place(folder)
+        shutil.rmtree(folder.hidden / MAKING, ignore_errors=True)
+
+
+def _make(folder: ClassFolder, chapter: str, notebook: bytes) -> None:
+    """Source, release, the gradebook's cells and the secret answers in `.course`; complete when it is called READY."""
+    place = folder.hidden / MAKING
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        source = place / "source" / chapter
+        if folder.source(chapter).is_dir():  # what lies beside the notebook belongs to the assignment
+            shutil.copytree(folder.source(chapter), source, symlinks=True, ignore=_CHECKPOINTS)
+        build_assignment(chapter, source)
+        generate_files(folder, chapter, place)
+        if not is_current(folder, chapter):
+            make_answers(folder, chapter, place / "answers")
+        facts = {"chapter": chapter, "notebook": _digest(notebook)}
+        archive.write_bytes(place / "facts.json", json.dumps(facts).encode())
+        place.rename(folder.hidden / READY)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _put_in_place(folder: ClassFolder) -> None:
+    """Let a release that is ready take the old one's place. Stopped anywhere, it is taken up here by the next command.
+
+    Raises ClassFolderError when the gradebook does not take it; nothing was put in place then.
+    """
+    ready = folder.hidden / READY
+    if not ready.exists():
+        return
+    facts = json.loads((ready / "facts.json").read_text("utf-8"))
+    chapter = facts["chapter"]
+    try:
+        save_cells(folder, chapter, ready / "cells")
+    except RefusedError:  # somebody was graded since it was made
+        shutil.rmtree(ready)
+        raise
+    _swap(ready / "release" / chapter, folder.release(chapter), ready / "old-release")
+    _swap(ready / "source" / chapter, folder.source(chapter), ready / "old-source")
+    if (ready / "answers").exists():
+        kept_path(folder, chapter).parent.mkdir(exist_ok=True)
+        (ready / "answers").replace(kept_path(folder, chapter))
+    known = _built(folder) | {chapter: facts["notebook"]}
+    built = {name: {"notebook": digest} for name, digest in known.items()}
+    archive.write_bytes(folder.hidden / "built.json", json.dumps(built, indent=1).encode())
+    done = folder.hidden / MAKING
+    shutil.rmtree(done, ignore_errors=True)
+    ready.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def _swap(new: Path, place: Path, old: Path) -> None:
+    """`new` becomes `place`, and what was there becomes `old`; done again after a stop, it goes on where it was."""
+    if new.exists():
+        if place.exists():
+            place.rename(old)
+        place.parent.mkdir(exist_ok=True)
+        new.rename(place)
+
+
+def _refuse_an_edited_source(folder: ClassFolder, chapter: str, data: bytes, force: bool) -> None:
+    path = folder.source(chapter) / f"{chapter}.ipynb"
+    old = _digest(path.read_bytes()) if path.exists() else ""
+    if old and old not in (_built(folder).get(chapter), _digest(data)) and not force:
+        raise ClassFolderError(
+            f"{path} was edited since it was built. Keep your edit elsewhere, or build over it with --force."
+        )
+
+
+def _to_be_known(folder: ClassFolder, change: Change) -> list[str]:
+    """What a new release asks of the instructor, in sentences."""
+    chapter = change.chapter
+    if change.before is None:
+        return []
+    said = []
+    if change.booked and (change.worth or not is_current(folder, chapter)):
+        why = ", ".join(change.worth) or "the course changed"
+        said.append(f"{chapter}: {why}. `classroom grade {folder.root} {chapter}` gives all marks anew.")
+    if change.worth or change.cells:
+        said.append(
+            f"{chapter}: students need the new notebook. If it went out through the exchange:"
+            f" `nbgrader release_assignment {chapter} --force`."
+        )
+    return said
+
+
+def _is_made(folder: ClassFolder, chapter: str, data: bytes) -> bool:
+    """Whether source, release and answers are those that would be made now."""
+    path = folder.source(chapter) / f"{chapter}.ipynb"
+    made = [folder.release(chapter) / name for name in (f"{chapter}.ipynb", sheet_name(chapter))]
+    return (
+        path.exists()
+        and _digest(path.read_bytes()) == _built(folder).get(chapter) == _digest(data)
+        and all(one.exists() for one in made)
+        and is_current(folder, chapter)
+        and chapter in released_before(folder)
+    )
+
+
+def _built(folder: ClassFolder) -> dict[str, str]:
+    """chapter → the digest of the source notebook as it was built."""
+    path = folder.hidden / "built.json"
+    try:
+        known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return {name: was["notebook"] for name, was in known.items()}
+    except (ValueError, AttributeError, KeyError, TypeError):  # damaged: then nobody can say who edited what
+        return {}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def lay_out_notebooks(place: Path, chapters: Sequence[str]) -> list[Path]:
+    """The students' notebooks and their answer sheets, a folder per chapter. A notebook that is there already stays."""
+    folder = new_class(REPOSITORY / "build" / "class")
+    laid = []
+    for chapter in chapters:
+        release(folder, chapter, force=True, wait=True)
+        target = place / chapter / f"{chapter}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sheet = sheet_name(chapter)
+        archive.write_bytes(target.parent / sheet, (folder.release(chapter) / sheet).read_bytes())
+        if not target.exists():
+            archive.write_bytes(target, (folder.release(chapter) / f"{chapter}.ipynb").read_bytes())
+            laid.append(target)
+    return laid
+
+
+def make_kit(place: Path, chapters: Sequence[str]) -> None:
+    """What a student installs and works in: `course` without its chapter texts, `datasets`, and the notebooks."""
+    ignored = shutil.ignore_patterns("chapters", "__pycache__", "*.pyc")
+    shutil.copytree(REPOSITORY / "course", place / "course", ignore=ignored, dirs_exist_ok=True)
+    recipes = shutil.ignore_patterns("recipes", "__pycache__")  # some use the reference
+    shutil.copytree(REPOSITORY / "datasets", place / "datasets", ignore=recipes, dirs_exist_ok=True)
+    for name in ("constraints.txt", "LICENSE"):
+        shutil.copy(REPOSITORY / name, place / name)
+    archive.write_bytes(place / "pyproject.toml", _kit_project().encode())
+    archive.write_bytes(place / "README.md", _KIT_README.encode())
+    lay_out_notebooks(place / "notebooks", chapters)
+
+
+def _kit_project() -> str:
+    """The project file without what only instructors and developers need."""
+    head = (REPOSITORY / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[0]
+    return head + '[tool.setuptools.packages.find]\ninclude = ["course*"]\n'
+
+
+_KIT_README = """# Explaining deep networks: your notebooks
+
+    python3 -m venv .venv && source .venv/bin/activate     (Windows: py -m venv .venv, then .venv\\\\Scripts\\\\activate)
+    pip install -c constraints.txt -e .
+    jupyter lab notebooks
+
+Open a chapter, fill the gaps, run the cell `check(…)` below each. `hint(…)` gives a hint, `progress()` shows where you are.
+Everything works without a network once it is installed.
+"""

@@ -1,0 +1,309 @@
+"""Which graded cells are recorded in one process: those between which a notebook only defines things.
+
+Forking a warm notebook costs more than most exercises take. A graded cell can leave its function to the next one's
+snapshot when that function does the same there: when no cell in between runs anything or takes a name that was in use,
+and no function changes what the others see. The snapshot asks it with the names that the notebook had at its own cell
+(course/sandbox/recorder.py). The rest cannot be told for certain from the source. So whatever comes out of a shared process
+neither right nor simply still open is recorded again in a process of its own, and that counts.
+"""
+
+import ast
+import symtable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from course.judging.sheets import sheet_name
+from course.judging.verdict import Answers
+from solutions.classroom.grading.judge import decide, is_open, needs_words, public_questions
+from solutions.classroom.submission.cells_to_run import TOO_LONG, TOO_STRANGE
+from solutions.classroom.submission.sandbox import Job, Result, Spent, Step, sharing
+
+
+def share_snapshots(steps: Sequence[Step]) -> list[Step]:
+    """The same steps, with `shares` set at every graded cell for which the next one's snapshot can answer."""
+    if sum(len(step.source) for step in steps) > TOO_LONG:
+        return list(steps)
+    cells = [_Cell() if step.exercise else _look_at(step.source) for step in steps]
+    everybodys = {name for cell in cells for name in cell.makes | cell.imports}
+    kept = {name for cell in cells for name in cell.keeps}
+    if any(cell.reaches_far or cell.changes & everybodys or cell.leans_on & kept for cell in cells):
+        return list(steps)
+    shared = list(steps)
+    in_use: set[str] = set()
+    waiting: int | None = None  # the last graded cell, as long as the notebook has only defined things since
+    for place, (step, cell) in enumerate(zip(steps, cells, strict=True)):
+        if step.exercise:
+            if waiting is not None:
+                shared[waiting] = replace(shared[waiting], shares=True)
+            waiting = place
+            in_use.add(step.exercise)
+        elif not cell.only_defines or cell.makes & in_use:
+            waiting = None
+        in_use |= cell.makes | cell.mentions
+    return shared
+
+
+def settled(
+    result: Result,
+    job: Job,
+    chapter: str,
+    answers: Mapping[str, Answers],
+    record: Callable[[Job], Result],
+    hidden: bool = True,
+) -> Result:
+    """The result with all that counts: doubtful recordings made again, and with hidden cases the public ones beside them."""
+    result = _apart(result, job, chapter, answers, record)
+    return _with_public(result, job, chapter, answers, record) if hidden else result
+
+
+def _apart(
+    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
+) -> Result:
+    """Record again, each in its own process, what shared one and came out neither right nor open."""
+    together = {step.exercise: step.id for step in sharing(job.steps)}
+    if not together:
+        return result
+    decided = decide(chapter, result, job, answers)
+    doubtful = {
+        name: id for name, id in together.items() if not decided[name].right and not is_open(name, result)
+    }
+    if not doubtful:
+        return result
+    spent = Spent(job.spent.cpu + result.cpu_seconds, job.spent.wall + result.seconds)
+    again = record(replace(_only(doubtful, job), spent=spent))
+    kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
+    reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
+    return replace(
+        result,
+        cells=result.cells | {id: again.cells[id] for id in doubtful.values()},
+        recordings=kept | again.recordings,
+        failures=reasons | again.failures,
+        seconds=result.seconds + again.seconds,
+        cpu_seconds=result.cpu_seconds + again.cpu_seconds,
+    )
+
+
+def _with_public(
+    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
+) -> Result:
+    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong.
+
+    That run begins as if there had been no other: what the hidden cases took, in time or anything else, must not count in it.
+    """
+    decided = decide(chapter, result, job, answers)
+    known, questions = public_questions(job.files.get(sheet_name(chapter), b""))
+    wrong = {name for name, verdict in decided.items() if needs_words(name, verdict, result)} & known
+    if not wrong:
+        return result
+    public = record(replace(_only(wrong, job), questions=questions))
+    said = Result(recordings=public.recordings, failures=public.failures)  # its cells, nobody may read
+    return replace(
+        result,
+        public=said,
+        seconds=result.seconds + public.seconds,
+        cpu_seconds=result.cpu_seconds + public.cpu_seconds,
+    )
+
+
+def _only(names: Collection[str], job: Job) -> Job:
+    """The same notebook, asked for these exercises only, each in a process of its own."""
+    steps = [step for step in job.steps if not step.exercise or step.exercise in names]
+    return replace(job, steps=[replace(step, shares=False) for step in steps])
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What a cell's source says.
+
+    makes: names that it gives a meaning to. keeps: those of them that something can be kept in. mentions, imports: all
+    names in it, also inside its functions. leans_on: the global names that its functions use. changes: names of things
+    that it alters. reaches_far: it gets at things without naming them.
+    """
+
+    only_defines: bool = False
+    reaches_far: bool = False
+    makes: frozenset[str] = frozenset()
+    keeps: frozenset[str] = frozenset()
+    leans_on: frozenset[str] = frozenset()
+    mentions: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+
+
+_DEFINITIONS = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign,
+    ast.Expr, ast.Pass,
+)  # fmt: skip
+_ACTIONS = (
+    ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.Starred,
+    ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+)  # fmt: skip
+_FAR_REACHING = {
+    "__builtins__", "__import__", "builtins", "cached_property", "compile", "ctypes", "delattr", "eval", "exec",
+    "gc", "get_ipython", "globals", "importlib", "In", "inspect", "locals", "Out", "property", "setattr", "sys", "vars",
+}  # fmt: skip
+_PLAIN_DECORATORS = {
+    "cache", "classmethod", "dataclass", "dataclasses", "functools", "lru_cache", "staticmethod", "torch", "wraps",
+}  # fmt: skip
+_LIBRARIES = {"F", "math", "nn", "np", "torch"}
+_TYPES = {"Bool", "Callable", "Float", "Int", "Literal", "Optional", "Union", "dict", "list", "tuple", "type"}
+_CONVERSIONS = {"float", "frozenset", "get_args", "int", "str", "tuple"}
+_METHODS = {"__call__", "__enter__", "__exit__", "__init__", "__len__"}
+"""Python calls any other method of that kind without a call that could be seen."""
+
+_PLAIN = {"__init__", "__enter__", "__exit__", "__name__", "__len__", "__getitem__"}
+_SETTINGS = ("set_", "register_", "use_")
+"""How a library's functions begin that change something for everybody: torch.set_default_device."""
+
+
+@lru_cache(maxsize=512)
+def _look_at(source: str) -> _Cell:
+    try:
+        cell = _read(ast.parse(source))
+        return replace(cell, leans_on=cell.leans_on & _used_in_functions(source))
+    except (SyntaxError, *TOO_STRANGE):  # broken code runs nothing, but a magic does
+        return _Cell(reaches_far=True)
+
+
+def _read(tree: ast.Module) -> _Cell:
+    nodes = list(ast.walk(tree))
+    now = list(_run_at_once(tree))
+    imported = {name for node in nodes for name in _imported(node)}
+    mentions = {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    places = [node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript)]
+    altered = [node for node in places if not _reads(node)]
+    altered += [node for node in attributes if node.attr.startswith(_SETTINGS)]
+    makes = {node.id for node in now if isinstance(node, ast.Name) and not _reads(node)}
+    makes |= {name for node in now for name in _imported(node)}
+    makes |= {
+        node.name for node in now if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    return _Cell(
+        only_defines="*" not in makes
+        and not any(isinstance(node, _ACTIONS) or _calls_a_stranger(node) for node in now)
+        and not any(isinstance(node, ast.Attribute | ast.Subscript) and not _reads(node) for node in now)
+        and all(isinstance(node, _DEFINITIONS) for node in now if isinstance(node, ast.stmt)),
+        reaches_far=bool((mentions | imported) & _FAR_REACHING)
+        or any(isinstance(node, ast.Global | ast.Nonlocal) for node in nodes)
+        or any(_is_called_unseen(node) for node in nodes)
+        or any(node.attr.startswith("__") and node.attr not in _PLAIN for node in attributes),
+        makes=frozenset(makes),
+        keeps=frozenset(_keeps(tree)),
+        leans_on=frozenset(_handled(set(nodes) - set(now))),
+        mentions=frozenset(mentions),
+        imports=frozenset(imported),
+        changes=frozenset({_root(node) for node in altered}),
+    )
+
+
+def _used_in_functions(source: str) -> frozenset[str]:
+    """The global names that a cell's functions and classes use."""
+    found: set[str] = set()
+    waiting = symtable.symtable(source, "<cell>", "exec").get_children()
+    while waiting:
+        table = waiting.pop()
+        waiting += table.get_children()
+        found |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global()}
+    return frozenset(found)
+
+
+def _keeps(tree: ast.Module) -> Iterator[str]:
+    """The names of what one function may leave something in for another: all but constants and plain definitions."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if _has_a_store(node):
+                yield node.name
+        elif not isinstance(node, ast.Import | ast.ImportFrom):
+            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else node
+            names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not _reads(n)}
+            if not _is_fixed(value):
+                yield from names
+
+
+def _handled(nodes: Collection[ast.AST]) -> set[str]:
+    """The names among these that are not only looked at, by `in` or isinstance."""
+    looked_at: set[ast.AST] = set()
+    for node in nodes:
+        if isinstance(node, ast.Compare) and all(isinstance(op, ast.In | ast.NotIn) for op in node.ops):
+            looked_at |= {*node.comparators}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            looked_at |= {*node.args}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and node not in looked_at}
+
+
+def _has_a_store(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Whether a function has a changeable default or a decorator of one's own, or a class a changeable attribute."""
+    for part in ast.walk(node):
+        values: list[ast.expr | None] = []
+        if isinstance(part, ast.arguments):
+            values = [*part.defaults, *part.kw_defaults]
+        elif isinstance(part, ast.ClassDef):
+            values = [line.value for line in part.body if isinstance(line, ast.Assign | ast.AnnAssign)]
+        if _calls_a_stranger(part) or not all(isinstance(v, ast.Name) or _is_fixed(v) for v in values):
+            return True
+    return False
+
+
+def _is_fixed(value: ast.AST | None) -> bool:
+    """A number, a text, a type, or a function without a name: nothing can be left in it."""
+    if value is None or isinstance(value, ast.Constant | ast.Lambda):
+        return True
+    if isinstance(value, ast.Attribute | ast.Subscript):
+        return _root(value) in _LIBRARIES | (_TYPES if isinstance(value, ast.Subscript) else set())
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in _CONVERSIONS
+    if isinstance(value, ast.Tuple | ast.UnaryOp | ast.BinOp):
+        return all(_is_fixed(part) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+    return False
+
+
+def _calls_a_stranger(node: ast.AST) -> bool:
+    """A definition that runs what somebody wrote: by a decorator of one's own, or a metaclass."""
+    if isinstance(node, ast.ClassDef) and node.keywords:
+        return True
+    decorated = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    return decorated and any(_root(decorator) not in _PLAIN_DECORATORS for decorator in node.decorator_list)  # type: ignore[attr-defined]
+
+
+def _is_called_unseen(node: ast.AST) -> bool:
+    defined = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    return defined and node.name.startswith("__") and node.name not in _METHODS  # type: ignore[attr-defined]
+
+
+def _run_at_once(tree: ast.Module) -> Iterator[ast.AST]:
+    """What runs when the cell runs: everything but the bodies of functions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for name, part in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            children = [
+                child for child in (part if isinstance(part, list) else [part]) if isinstance(child, ast.AST)
+            ]
+            yield from children
+            waiting += children
+
+
+def _reads(node: ast.Name | ast.Attribute | ast.Subscript) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The names that an import makes, and the package that they come from."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    origins = (
+        [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    )
+    return names + [origin.partition(".")[0] for origin in origins]
+
+
+def _root(node: ast.expr) -> str:
+    """The name at the very left: torch of torch.nn.functional.relu."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
