@@ -46,7 +46,10 @@ from solutions.classroom.sandbox import Job, Limits, Result, Sandbox, Spent, Ste
 from solutions.classroom.sharing import settled, share_snapshots
 from solutions.classroom.simulate import solved
 
-pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
+pytestmark = [
+    pytest.mark.promise("P15"),
+    pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's"),
+]
 
 SHORT = replace(LIMITS, cpu_seconds=2, wall_seconds=2, all_cpu_seconds=4, all_wall_seconds=9)
 OTHER = Step("other", inspect.getsource(solutions.linear.soft_threshold))

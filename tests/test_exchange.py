@@ -33,6 +33,8 @@ from solutions.classroom.report import rows, verdicts_of
 from solutions.classroom.sandbox import Sandbox
 from solutions.classroom.simulate import full_marks, solved
 
+pytestmark = pytest.mark.promise("P18")
+
 CHAPTER = "10_attention"
 ABSENT = "zoe-who-is-absent"
 EXCHANGE = """

@@ -17,6 +17,8 @@ from solutions.classroom.folder import ClassFolder, open_class
 from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.release import release
 
+pytestmark = pytest.mark.promise("P18")
+
 CHAPTER = "10_attention"
 ASSISTANTS = (45_001, 45_002)
 """Users that no system has: who is in the group is what counts."""
