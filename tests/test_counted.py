@@ -21,7 +21,10 @@ from course.sandbox import confine
 from solutions.classroom.submission import control_group as cgroup
 from solutions.classroom.submission.sandbox import Sandbox
 
-pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
+pytestmark = [
+    pytest.mark.promise("P16"),
+    pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's"),
+]
 
 TREE = cgroup.find_tree()
 SLOWLY = replace(LIMITS, cpu_seconds=10, wall_seconds=40)

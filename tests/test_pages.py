@@ -47,7 +47,10 @@ PICTURE = base64.b64encode(
     )
 ).decode()
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+pytestmark = [
+    pytest.mark.promise("P13"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+]
 
 MARKDOWN = [
     EVIL,

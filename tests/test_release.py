@@ -569,6 +569,7 @@ def test_a_default_tolerance_is_everybody_s(tmp_path: Path) -> None:
 # seeds
 
 
+@pytest.mark.promise("P19")
 def test_an_exercise_s_seeds_are_its_own_and_the_class_s_own(folder: ClassFolder, tmp_path: Path) -> None:
     seeds = folder.secret_seeds(CHAPTER)
     other = new_class(tmp_path / "other").secret_seeds(CHAPTER)
@@ -579,6 +580,7 @@ def test_an_exercise_s_seeds_are_its_own_and_the_class_s_own(folder: ClassFolder
     assert min(drawn) >= 1000
 
 
+@pytest.mark.promise("P19")
 def test_a_seed_is_a_keyed_hash_of_what_it_is_for() -> None:
     secret = bytes(range(32))
     assert seed_of(secret, CHAPTER, "soft_attention", 0) == 639_054_329
@@ -614,6 +616,7 @@ def test_a_seed_on_which_a_misconception_looks_right_does_not_prove_itself(
     assert not prove.proves_itself(CHAPTER, "soft_attention", 4711)
 
 
+@pytest.mark.promise("P18")
 def test_only_the_owner_reads_the_secrets(folder: ClassFolder) -> None:
     for path in (folder.hidden / "secret", folder.hidden / "seeds.json", kept_path(folder, CHAPTER)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path

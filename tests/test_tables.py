@@ -17,6 +17,8 @@ from solutions.classroom.grading.gradebook import open_gradebook
 from solutions.classroom.plain_text import cell, plain
 from solutions.classroom.release.publish import nbgrader
 
+pytestmark = pytest.mark.promise("P14")
+
 NASTY = "x[i] [/b] [red]y :fire: \x1b[31mred\x1b]0;title\x07 \u202egnp.exe\x00\x9b2J\r\nnext<script>alert(1)</script>"
 SAID = "x[i] [/b] [red]y :fire: red gnp.exe next<script>alert(1)</script>"
 

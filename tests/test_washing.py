@@ -52,6 +52,8 @@ HARMLESS = re.compile(
     r"(?:https?://|mailto:|#|attachment:image-\d+\.|data:image/(?:png|jpeg);base64,)", re.IGNORECASE
 )
 
+pytestmark = pytest.mark.promise("P14")
+
 
 def active(page: str) -> list[str]:
     """Everything in a page that may do something, or fetch something by itself."""

@@ -251,7 +251,7 @@ def _grade(options: argparse.Namespace) -> int:
         where = {**on_cluster(options.dask, options.isolation, options.device, limits)}
     total = len(chosen) * len(options.student or folder.students())
     ran = 0
-    progress = tqdm(total=total, unit="submission", desc="grading")
+    progress = tqdm(total=total, unit="submission", desc="grading", delay=0.5)
     work = grade_class(
         folder,
         chosen,

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from attacks import dump
 
 LOSES = "nothing or everything"
-SAYS = "was used up"
+SAYS = "was used up|takes too long"
 
 
 def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:

@@ -1,6 +1,6 @@
 """A time stamp of 64 GB, all zeros and no byte on the disk.
 
-Must happen: its beginning is read and is no time; 0 points and the reason.
+Must happen: it is graded as if in time, with a note.
 """
 
 import os
@@ -10,8 +10,7 @@ from nbformat import NotebookNode
 
 from attacks import dump
 
-LOSES = "everything"
-SAYS = "could not be processed"
+LOSES = "nothing"
 
 
 def hand_in(notebook: NotebookNode, place: Path, name: str) -> None:

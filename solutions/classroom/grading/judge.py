@@ -19,7 +19,10 @@ from course.judging.verdict import Answers, Verdict, compare
 from solutions.classroom.submission.cells_to_run import defined
 from solutions.classroom.submission.sandbox import Job, Result
 
-ONLY_HIDDEN = "Every public case is right, but not every hidden one. Try inputs of your own: other sizes, signs and edges."
+ONLY_HIDDEN = (
+    "Every public case is right, but not every hidden one. Try inputs of your own: other sizes, signs and edges."
+    " What takes too long is not right either."
+)
 """Also for what stopped on a hidden case or had to be stopped there: more would be a word of whoever knows the case."""
 
 NOT_RIGHT = "It is not right on the hidden cases. Run check again, and try inputs of your own."

@@ -45,7 +45,7 @@ def make_answers(folder: ClassFolder, chapter: str, path: Path) -> None:
     sheet = answer_sheet(chapter, folder.secret_seeds(chapter))
     made_by = {"version": course_digests(chapter), "course": course_name()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    archive.write(path, sheet_tree(sheet) | made_by)
+    archive.write_bytes(path, archive.pack(sheet_tree(sheet) | made_by), private=True)
     keep_private(path)
 
 

@@ -290,14 +290,15 @@ class _Run:
         self.outcome = Result()
         self.asked = False
         self.all_used = False
+        self.left_out: set[str] = set()
+        self.reached: set[str] = set()
         self.begun = time.monotonic() - job.spent.wall
         self.cpu_before = self.cpu_now = job.spent.cpu
 
     def result(self, server: "_Server") -> Result:
         """Run every part of the job, and say of each exercise that has no recording why."""
         self.server, self.outcome.isolation = server, server.isolation
-        self.left_out: set[str] = set()
-        self.reached: set[str] = set()
+        self.left_out, self.reached = set(), set()
         self.apart = server.device != "cpu"
         self.cpu_seconds, self.wall_seconds = self.limits.cpu_seconds, self.limits.wall_seconds
         self._forget_recordings()
