@@ -35,7 +35,7 @@ from test_sandbox import (
 import solutions.linear
 from course.judging import archive
 from course.sandbox import confine
-from course.sandbox.recorder import Link, LinkClosed
+from course.sandbox.link import Link, LinkClosed
 from solutions.classroom.__main__ import main
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading import grade
@@ -113,7 +113,7 @@ JUNK = {
     "nothing of what was begun": "for fd in FDS:\n    write(fd, b'\\x01\\x00')\nwhile True: time.sleep(1)",
 }
 WRITE = (
-    "from course.sandbox.recorder import Link\nMESSAGE = Link.encode({})\n"
+    "from course.sandbox.link import Link\nMESSAGE = Link.encode({})\n"
     "FDS = [fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]\n"
     "for fd in FDS:\n    os.set_blocking(fd, False)\n"
     "def write(fd, data):\n    try:\n        os.write(fd, data)\n    except OSError:\n        pass\n"

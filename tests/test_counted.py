@@ -18,6 +18,7 @@ from attacks import (
 from test_sandbox import LIMITS, is_right, job
 
 from course.sandbox import confine
+from course.sandbox.usage import Counters
 from solutions.classroom.submission import control_group as cgroup
 from solutions.classroom.submission.sandbox import Sandbox
 
@@ -218,7 +219,7 @@ def test_where_nothing_can_be_found_there_is_no_group(tmp_path: Path) -> None:
 )
 def test_both_versions_are_read(tmp_path: Path, files: dict[str, str], memory: int, seconds: float) -> None:
     _write(tmp_path, **files)
-    counters = confine.Counters([os.open(tmp_path / name, os.O_RDONLY) for name in "abc"])
+    counters = Counters([os.open(tmp_path / name, os.O_RDONLY) for name in "abc"])
     assert counters
     assert (counters.memory(), counters.memory(above=800), counters.memory(above=900)) == (memory, 50, 0)
     assert counters.cpu() == seconds

@@ -491,8 +491,8 @@ def test_settings_that_one_function_leaves_do_not_reach_the_next(sandbox: Sandbo
 
 def test_a_patched_recorder_gets_only_what_it_wrote_about_itself(sandbox: Sandbox) -> None:
     forgery = (
-        "import course.sandbox.recorder, course.judging.recording, course.judging.archive\n"
-        "course.sandbox.recorder.answers_to = lambda names, exercise, questions, device: "
+        "import course.sandbox.student, course.judging.recording, course.judging.archive\n"
+        "course.sandbox.student.answers_to = lambda names, exercise, questions, device: "
         "({'right': True, 'points': 100}, course.judging.archive.pack({'outcomes': [{'values': {'': torch.zeros(3)}}] * 2}))"
     )
     result = sandbox.run(job(forgery))
@@ -512,8 +512,8 @@ def test_a_patched_recorder_gets_only_what_it_wrote_about_itself(sandbox: Sandbo
 )
 def test_recordings_of_another_kind_are_survived(sandbox: Sandbox, tree: str) -> None:
     forgery = (
-        "import course.sandbox.recorder, course.judging.archive\n"
-        f"course.sandbox.recorder.answers_to = lambda *a: ({{}}, course.judging.archive.pack({tree}))"
+        "import course.sandbox.student, course.judging.archive\n"
+        f"course.sandbox.student.answers_to = lambda *a: ({{}}, course.judging.archive.pack({tree}))"
     )
     assert not is_right(sandbox.run(job(forgery)))
 
@@ -521,9 +521,9 @@ def test_recordings_of_another_kind_are_survived(sandbox: Sandbox, tree: str) ->
 def test_a_pickle_is_no_recording(sandbox: Sandbox, tmp_path: Path) -> None:
     target = tmp_path / "executed"
     forgery = (
-        "import course.sandbox.recorder, pickle\nclass Bomb:\n    def __reduce__(self):\n"
+        "import course.sandbox.student, pickle\nclass Bomb:\n    def __reduce__(self):\n"
         f"        return (os.mkdir, ({str(target)!r},))\n"
-        "course.sandbox.recorder.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))"
+        "course.sandbox.student.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))"
     )
     result = sandbox.run(job(forgery))
     assert result.failures == {"linear_scores": "What linear_scores returned could not be recorded."}
@@ -602,7 +602,7 @@ def test_nothing_outside_the_scratch_folder_changes(sandbox: Sandbox, tmp_path: 
     if os.getuid() != 0:
         closed_to(sandbox)
     tmp_path.chmod(0o755)
-    course = Path(archive.__file__).parent
+    course = Path(archive.__file__).parents[1]
     targets = [tmp_path / "x", course / "x", Path.home() / "x_of_a_student", Path("/usr/x_of_a_student")]
     for target in targets:
         assert "Error" in ask(sandbox, f"open({str(target)!r}, 'w').write('x')"), target
@@ -805,10 +805,10 @@ def test_a_server_that_dies_is_replaced_and_the_job_repeated(sandbox: Sandbox) -
 def test_a_submission_that_ends_every_sandbox_costs_itself(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from course.sandbox import recorder
+    from course.sandbox import link
 
     with monkeypatch.context() as patched:
-        patched.setattr(recorder.Link, "wait", lambda *a: (_ for _ in ()).throw(recorder.LinkClosed))
+        patched.setattr(link.Link, "wait", lambda *a: (_ for _ in ()).throw(link.LinkClosed))
         result = sandbox.run(job("1"))
     assert "ended the sandbox" in result.failures["linear_scores"]
     assert result.cells["0"].status == "skipped"

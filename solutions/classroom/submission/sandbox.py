@@ -1,6 +1,6 @@
 """Running other people's notebooks, quickly and behind walls: the side that is trusted.
 
-`Sandbox.run(job)` gives every submission to the warm server of `course.sandbox.recorder`, which forks it a notebook of its own.
+`Sandbox.run(job)` gives every submission to the warm server of `course.sandbox.server`, which forks it a notebook of its own.
 What comes back is text for people, and recordings for the judge; a cell or function that must be killed costs itself.
 Callable from several threads at once. Job and Result can be pickled, so the same runs on a cluster's workers.
 """
@@ -27,7 +27,7 @@ from typing import Any
 from course.judging import archive
 from course.judging.recording import Outcome
 from course.sandbox import confine
-from course.sandbox.recorder import ALL_TIME_USED, FAILURES, Link, LinkClosed, Overflow
+from course.sandbox.link import ALL_TIME_USED, FAILURES, Link, LinkClosed, Overflow
 from solutions.classroom.submission import control_group as cgroup
 from solutions.classroom.submission.leftovers import own_folder
 
@@ -551,7 +551,7 @@ spec = importlib.util.spec_from_file_location(
     "course", settings["course"] + "/__init__.py", submodule_search_locations=[settings["course"]])
 sys.modules["course"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["course"])
-from course.sandbox.recorder import main
+from course.sandbox.server import main
 main(sys.argv[1])
 """
 """Start Python without `site`: no .pth file and no editable install makes `solutions` importable."""
