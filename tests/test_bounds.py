@@ -43,9 +43,10 @@ from solutions.classroom.grading.grade import grade_class, waiting_for
 from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.publish import release
 from solutions.classroom.release.source_notebook import notebook_bytes
-from solutions.classroom.submission import sandbox
+from solutions.classroom.submission import attempts
+from solutions.classroom.submission.attempts import Attempts
 from solutions.classroom.submission.job import digest_of, limits_of, set_limit
-from solutions.classroom.submission.sandbox import Job, Limits, Result, Sandbox, Spent, Step, _Run
+from solutions.classroom.submission.sandbox import CellResult, Job, Limits, Result, Sandbox, Spent, Step
 from solutions.classroom.submission.sharing import settled, share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
@@ -139,7 +140,7 @@ def test_junk_on_its_own_sockets_holds_up_nobody(bounded: Sandbox, kind: str, wh
 
 def test_who_speaks_without_end_is_not_listened_to_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should a keeper be fooled: the deadline is the submission's, not one per message."""
-    monkeypatch.setattr(sandbox, "_GRACE", 0.3)
+    monkeypatch.setattr(attempts, "_GRACE", 0.3)
     limits = replace(SHORT, all_wall_seconds=0.5)
     ours, theirs = socket.socketpair()
     stop = threading.Event()
@@ -156,7 +157,7 @@ def test_who_speaks_without_end_is_not_listened_to_without_end(monkeypatch: pyte
     speaker.start()
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        _Run(job(), limits)._follow_cells(Link(ours), [])
+        Attempts(job(), limits)._follow_cells(Link(ours), [])
     assert time.monotonic() - started < 5
     stop.set()
     ours.close()
@@ -238,7 +239,7 @@ def _is(job: Job, student: str) -> bool:
 def _nothing(job: Job) -> Result:
     """The result of a sandbox that recorded nothing."""
     names = [step.exercise for step in job.steps if step.exercise]
-    cells = {step.id: sandbox.CellResult(step.id, status="ran") for step in job.steps}
+    cells = {step.id: CellResult(step.id, status="ran") for step in job.steps}
     return Result(cells, failures={name: f"{name} is not defined." for name in names})
 
 

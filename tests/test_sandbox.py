@@ -29,6 +29,7 @@ from course.judging.verdict import Answers
 from course.sandbox import confine
 from solutions.classroom.grading.judge import judge
 from solutions.classroom.release.answers import answer_sheet
+from solutions.classroom.submission.attempts import Attempts
 from solutions.classroom.submission.sandbox import (
     CellResult,
     Job,
@@ -37,7 +38,6 @@ from solutions.classroom.submission.sandbox import (
     Sandbox,
     SandboxError,
     Step,
-    _Run,
 )
 from solutions.classroom.submission.sharing import settled, share_snapshots
 
@@ -443,13 +443,13 @@ def test_nobody_reads_what_a_notebook_says_after_it_was_asked(
 ) -> None:
     """A function may leave a sign that the notebook, when it has to run again, could find and print."""
     runs: list[dict[str, CellResult]] = []
-    ask = _Run._ask
+    ask = Attempts._ask
 
-    def watched(run: _Run, *given: Any) -> None:
+    def watched(run: Attempts, *given: Any) -> None:
         runs.append(dict(run.outcome.cells))
         ask(run, *given)
 
-    monkeypatch.setattr(_Run, "_ask", watched)
+    monkeypatch.setattr(Attempts, "_ask", watched)
     notebook = graded("os._exit(0)", True)
     notebook.steps.insert(1, Step("spy", "print(os.urandom(8).hex(), time.time())"))
     result = sandbox.run(notebook)

@@ -19,7 +19,7 @@ _ADDRESSES = 1 << 30
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how the server runs. See solutions/classroom/submission/sandbox.py, which decides it.
+    """Where and how the server runs. See solutions/classroom/submission/warm_server.py, which decides it.
 
     isolation: bubblewrap, landlock or none. readable: what Landlock leaves visible. shared: folders that become the
     notebook's own scratch. read_only: what else could be written to. device: cpu or cuda.

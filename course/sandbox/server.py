@@ -215,5 +215,5 @@ def _read_settings(text: str) -> Iterator[Any]:
 
 
 def main(settings: str) -> None:
-    """Called by the command line that solutions/classroom/submission/sandbox.py puts together."""
+    """Called by the command line that solutions/classroom/submission/warm_server.py puts together."""
     serve(*_read_settings(settings))
