@@ -150,6 +150,8 @@ def test_where_there_is_no_notebook_it_is_said_what_there_is(
     assert words in unreadable
     assert unreadable.isprintable()
     assert len(unreadable) < 300
+    nothing = not files.keys() - {"timestamp.txt"}
+    assert read_handed_in(tmp_path, CHAPTER, RELEASE).absent == nothing, "only where there is nothing at all"
 
 
 def test_links_pipes_and_giants_are_neither_followed_nor_waited_for(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 from test_washing import active, pages, png
 
-from solutions.classroom.submission.reading import LARGEST_NOTEBOOK, Note, read_submission
+from solutions.classroom.submission.cells import Note
+from solutions.classroom.submission.reading import LARGEST_NOTEBOOK, read_submission
 from solutions.classroom.submission.washing import JOINER, Washed, washed
 
 
