@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_sandbox import CHAPTER as EASY
-from test_sandbox import (
+from small_jobs import CHAPTER as EASY
+from small_jobs import (
     GRADED,
     LIMITS,
     PLAIN,
@@ -26,7 +26,7 @@ from test_sandbox import (
     SHRINK,
     SOLUTION,
     WAYS,
-    _works,
+    impossible,
     is_right,
     job,
     sheet,
@@ -60,7 +60,7 @@ USED_UP = "the whole notebook may take 9 s by the clock and 4 s of processor tim
 @pytest.fixture(scope="module", params=WAYS)
 def bounded(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox whose submissions have nine seconds in all."""
-    if reason := _works(request.param):
+    if reason := impossible(request.param):
         pytest.skip(reason)
     with Sandbox(SHORT, isolation=request.param) as warm:
         warm.isolation  # noqa: B018 - starts the server

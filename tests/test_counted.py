@@ -15,7 +15,7 @@ from attacks import (
     memory_in_sockets,
     memory_that_was_let_go,
 )
-from test_sandbox import LIMITS, is_right, job
+from small_jobs import LIMITS, is_right, job
 
 from course.sandbox import confine
 from course.sandbox.usage import Counters
