@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from test_submission import RELEASE, _solved
+from small_notebook import RELEASE, solved
 
 from solutions.classroom.submission.finding import MOST_FILES, read_handed_in
 
@@ -18,7 +18,7 @@ RIGHT = f"{CHAPTER}.ipynb"
 
 
 def _worked(words: str) -> str:
-    notebook = _solved()
+    notebook = solved()
     notebook.cells[2].source += f"  # {words}"
     return json.dumps(notebook)
 
