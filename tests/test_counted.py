@@ -119,7 +119,7 @@ def test_groups_of_a_grader_that_was_killed_are_cleared_by_the_next(tmp_path: Pa
     if TREE is None:
         pytest.skip(_closed("version 1"))
     source = (
-        "import os, signal\nfrom solutions.classroom import cgroup\n"
+        "import os, signal\nfrom solutions.classroom.submission import control_group as cgroup\n"
         "cgroup.new_group(cgroup.find_tree(), 1 << 30)\nprint(os.getpid(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     )
     root = str(Path(__file__).parents[1])

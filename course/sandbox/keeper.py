@@ -10,7 +10,7 @@ from typing import Any
 
 from course.sandbox.link import ALL_TIME_USED, FAILURES, Link, LinkClosed, Message, Overflow
 from course.sandbox.room import Place, Room
-from course.sandbox.student import Step, run_notebook
+from course.sandbox.student import Notebook, Step
 from course.sandbox.usage import Counters
 from course.sandbox.watch import Watch
 
@@ -79,7 +79,7 @@ class Keeper:
                     near.close()
                 far = {id: pair[1] for id, pair in pairs.items()}
                 missing = self.room.enter(inlet, counted)
-                run_notebook(self.shell, self.steps, Link(theirs), far, missing, self.place.device)
+                Notebook(self.shell, self.steps, Link(theirs), far, self.place.device).run(missing)
             finally:
                 os._exit(70)
         theirs.close()

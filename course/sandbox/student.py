@@ -10,7 +10,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from course.sandbox import confine
@@ -25,39 +25,6 @@ class Step:
     source: str
     exercise: str
     shares: bool
-
-
-def run_notebook(
-    shell: Any,
-    steps: list[Step],
-    keeper: Link,
-    far: dict[str, socket.socket],
-    missing: list[str],
-    device: str,
-) -> NoReturn:
-    """Do what the keeper says, step by step, until it hangs up."""
-    by_id = {step.id: step for step in steps}
-    moments: dict[str, Moment] = {}
-    own = os.getpid()
-    random.seed(0)  # Python seeds it anew in every fork
-    keeper.send({"missing": missing})
-    with contextlib.suppress(LinkClosed):
-        while True:
-            order = keeper.wait()[0]
-            step = by_id[order["do"]]
-            for passed in _shared_before(steps, step):
-                moments[passed.id] = Moment(dict(shell.user_ns), len(sys.modules))
-            if not step.exercise:
-                said = run_cell(shell, step.source, step.id)
-                if os.getpid() != own:  # the cell has forked; only one of the two is the notebook
-                    break
-                keeper.send(said)
-            elif order["stay"] or device != "cpu":  # all that is left to do; and CUDA survives no fork
-                keeper.send({"pid": own})
-                _be_snapshot(shell, by_id, step, keeper, far, device, moments)
-            else:
-                keeper.send({"pid": _fork_snapshot(shell, by_id, step, keeper, far, device, moments)})
-    os._exit(0)
 
 
 @dataclass(frozen=True)
@@ -84,12 +51,98 @@ def _turn_into(names: dict[str, Any], wanted: dict[str, Any]) -> None:
         del names[name]
 
 
-def _shared_before(steps: list[Step], step: Step) -> list[Step]:
-    """The graded cells right before this one that leave their answer to a later one; nothing has run since."""
-    place = end = next(place for place, other in enumerate(steps) if other is step)
-    while place and steps[place - 1].shares:
-        place -= 1
-    return steps[place:end]
+@dataclass
+class Notebook:
+    """The student's cells in a shell, on the keeper's orders.
+
+    far: for each graded cell the socket on which its questions come. moments: what there was at graded cells that
+    later ones answer for.
+    """
+
+    shell: Any
+    steps: list[Step]
+    keeper: Link
+    far: dict[str, socket.socket]
+    device: str
+    moments: dict[str, Moment] = field(default_factory=dict)
+
+    def run(self, missing: list[str]) -> NoReturn:
+        """Do what the keeper says, step by step, until it hangs up. missing: what the kernel has refused."""
+        own = os.getpid()
+        random.seed(0)  # Python seeds it anew in every fork
+        self.keeper.send({"missing": missing})
+        with contextlib.suppress(LinkClosed):
+            while True:
+                order = self.keeper.wait()[0]
+                step = self._step(order["do"])
+                for passed in self._shared_before(step):
+                    self.moments[passed.id] = Moment(dict(self.shell.user_ns), len(sys.modules))
+                if not step.exercise:
+                    said = run_cell(self.shell, step.source, step.id)
+                    if os.getpid() != own:  # the cell has forked; only one of the two is the notebook
+                        break
+                    self.keeper.send(said)
+                elif (
+                    order["stay"] or self.device != "cpu"
+                ):  # all that is left to do; and CUDA survives no fork
+                    self.keeper.send({"pid": own})
+                    self._be_snapshot(step)
+                else:
+                    self.keeper.send({"pid": self._fork_snapshot(step)})
+        os._exit(0)
+
+    def _step(self, id: str) -> Step:
+        return {step.id: step for step in self.steps}[id]
+
+    def _shared_before(self, step: Step) -> list[Step]:
+        """The graded cells right before this one that leave their answer to a later one; nothing has run since."""
+        place = end = next(place for place, other in enumerate(self.steps) if other is step)
+        while place and self.steps[place - 1].shares:
+            place -= 1
+        return self.steps[place:end]
+
+    def _fork_snapshot(self, step: Step) -> int:
+        confine.use_reserve("NPROC")
+        try:
+            pid = os.fork()
+        except OSError:
+            return 0
+        if pid:
+            return pid
+        self._be_snapshot(step)
+
+    def _be_snapshot(self, step: Step) -> NoReturn:
+        """Fall silent, wait for questions, answer each, and end when nobody asks any more.
+
+        Each function is asked with the names that the notebook had at its graded cell. A module that was loaded since
+        cannot be taken away again: then that function has to be asked elsewhere.
+        """
+        try:
+            self.keeper.close()
+            for id, sock in self.far.items():
+                if id != step.id:
+                    sock.close()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for target in (0, 1, 2):
+                os.dup2(nothing, target)
+            sys.stdout = sys.stderr = open(os.devnull, "w")
+            link = Link(self.far[step.id])
+            restore, own, loaded = _settings(), os.getpid(), len(sys.modules)
+            while os.getpid() == own:  # a function may have forked
+                asked, questions = link.wait()
+                restore()
+                names = self.shell.user_ns
+                exercise = self._step(asked["question"]).exercise
+                moment = self.moments.get(asked["question"]) or Moment(dict(names), loaded)
+                if moment.modules == len(sys.modules):
+                    with moment.again(names):
+                        header, answer = answers_to(names, exercise, questions, self.device)
+                else:
+                    header, answer = {"failure": "late"}, b""
+                if os.getpid() == own:
+                    link.send(header, answer)
+        finally:
+            os._exit(0)
 
 
 def run_cell(shell: Any, source: str, name: str) -> dict[str, Any]:
@@ -117,66 +170,6 @@ def _line(error: BaseException) -> int:
         if frame.f_code.co_filename.startswith("cell:"):
             return line
     return 0
-
-
-def _fork_snapshot(
-    shell: Any,
-    steps: dict[str, Step],
-    step: Step,
-    keeper: Link,
-    far: dict[str, socket.socket],
-    device: str,
-    moments: dict[str, Moment],
-) -> int:
-    confine.use_reserve("NPROC")
-    try:
-        pid = os.fork()
-    except OSError:
-        return 0
-    if pid:
-        return pid
-    _be_snapshot(shell, steps, step, keeper, far, device, moments)
-
-
-def _be_snapshot(
-    shell: Any,
-    steps: dict[str, Step],
-    step: Step,
-    keeper: Link,
-    far: dict[str, socket.socket],
-    device: str,
-    moments: dict[str, Moment],
-) -> NoReturn:
-    """Fall silent, wait for questions, answer each, and end when nobody asks any more.
-
-    Each function is asked with the names that the notebook had at its graded cell. A module that was loaded since
-    cannot be taken away again: then that function has to be asked elsewhere.
-    """
-    try:
-        keeper.close()
-        for id, sock in far.items():
-            if id != step.id:
-                sock.close()
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for target in (0, 1, 2):
-            os.dup2(nothing, target)
-        sys.stdout = sys.stderr = open(os.devnull, "w")
-        link = Link(far[step.id])
-        restore, own, loaded = _settings(), os.getpid(), len(sys.modules)
-        while os.getpid() == own:  # a function may have forked
-            asked, questions = link.wait()
-            restore()
-            exercise = steps[asked["question"]].exercise
-            moment = moments.get(asked["question"]) or Moment(dict(shell.user_ns), loaded)
-            if moment.modules == len(sys.modules):
-                with moment.again(shell.user_ns):
-                    header, answer = answers_to(shell.user_ns, exercise, questions, device)
-            else:
-                header, answer = {"failure": "late"}, b""
-            if os.getpid() == own:
-                link.send(header, answer)
-    finally:
-        os._exit(0)
 
 
 def _settings() -> Callable[[], None]:

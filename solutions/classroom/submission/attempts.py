@@ -50,12 +50,14 @@ class Attempts:
         self.all_used = False
         self.begun = time.monotonic() - job.spent.wall
         self.cpu_before = self.cpu_now = job.spent.cpu
+        self.left_out: set[str] = set()
+        self.reached: set[str] = set()
 
     def result(self, server: Server) -> Result:
         """Run every part of the job, and say of each exercise that has no recording why."""
         self.server, self.outcome.isolation = server, server.isolation
-        self.left_out: set[str] = set()
-        self.reached: set[str] = set()
+        self.left_out.clear()
+        self.reached.clear()
         self.apart = server.device != "cpu"
         self.cpu_seconds, self.wall_seconds = self.limits.cpu_seconds, self.limits.wall_seconds
         self._forget_recordings()
