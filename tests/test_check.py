@@ -30,7 +30,7 @@ def shell(sheet: Path, monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
     shell = InteractiveShell()
     monkeypatch.setattr("builtins.get_ipython", lambda: shell, raising=False)
     shell.run_cell(
-        "import torch\nfrom course import gaps\ngaps.install()\nfrom course.check import check, hint, progress"
+        "import torch\nfrom course.judging import gaps\ngaps.install()\nfrom course.check import check, hint, progress"
     )
     return shell
 
