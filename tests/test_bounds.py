@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_sandbox import CHAPTER as EASY
-from test_sandbox import (
+from small_jobs import CHAPTER as EASY
+from small_jobs import (
     GRADED,
     LIMITS,
     PLAIN,
@@ -26,7 +26,7 @@ from test_sandbox import (
     SHRINK,
     SOLUTION,
     WAYS,
-    _works,
+    impossible,
     is_right,
     job,
     sheet,
@@ -35,7 +35,7 @@ from test_sandbox import (
 import solutions.linear
 from course.judging import archive
 from course.sandbox import confine
-from course.sandbox.recorder import Link, LinkClosed
+from course.sandbox.link import Link, LinkClosed
 from solutions.classroom.__main__ import main
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading import grade
@@ -43,9 +43,10 @@ from solutions.classroom.grading.grade import grade_class, waiting_for
 from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.publish import release
 from solutions.classroom.release.source_notebook import notebook_bytes
-from solutions.classroom.submission import sandbox
+from solutions.classroom.submission import attempts
+from solutions.classroom.submission.attempts import Attempts
 from solutions.classroom.submission.job import digest_of, limits_of, set_limit
-from solutions.classroom.submission.sandbox import Job, Limits, Result, Sandbox, Spent, Step, _Run
+from solutions.classroom.submission.sandbox import CellResult, Job, Limits, Result, Sandbox, Spent, Step
 from solutions.classroom.submission.sharing import settled, share_snapshots
 
 pytestmark = [
@@ -62,7 +63,7 @@ USED_UP = "the whole notebook may take 9 s by the clock and 4 s of processor tim
 @pytest.fixture(scope="module", params=WAYS)
 def bounded(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox whose submissions have nine seconds in all."""
-    if reason := _works(request.param):
+    if reason := impossible(request.param):
         pytest.skip(reason)
     with Sandbox(SHORT, isolation=request.param) as warm:
         warm.isolation  # noqa: B018 - starts the server
@@ -116,7 +117,7 @@ JUNK = {
     "nothing of what was begun": "for fd in FDS:\n    write(fd, b'\\x01\\x00')\nwhile True: time.sleep(1)",
 }
 WRITE = (
-    "from course.sandbox.recorder import Link\nMESSAGE = Link.encode({})\n"
+    "from course.sandbox.link import Link\nMESSAGE = Link.encode({})\n"
     "FDS = [fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{fd}')]\n"
     "for fd in FDS:\n    os.set_blocking(fd, False)\n"
     "def write(fd, data):\n    try:\n        os.write(fd, data)\n    except OSError:\n        pass\n"
@@ -142,7 +143,7 @@ def test_junk_on_its_own_sockets_holds_up_nobody(bounded: Sandbox, kind: str, wh
 
 def test_who_speaks_without_end_is_not_listened_to_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should a keeper be fooled: the deadline is the submission's, not one per message."""
-    monkeypatch.setattr(sandbox, "_GRACE", 0.3)
+    monkeypatch.setattr(attempts, "_GRACE", 0.3)
     limits = replace(SHORT, all_wall_seconds=0.5)
     ours, theirs = socket.socketpair()
     stop = threading.Event()
@@ -159,7 +160,7 @@ def test_who_speaks_without_end_is_not_listened_to_without_end(monkeypatch: pyte
     speaker.start()
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        _Run(job(), limits)._follow_cells(Link(ours), [])
+        Attempts(job(), limits)._follow_cells(Link(ours), [])
     assert time.monotonic() - started < 5
     stop.set()
     ours.close()
@@ -241,7 +242,7 @@ def _is(job: Job, student: str) -> bool:
 def _nothing(job: Job) -> Result:
     """The result of a sandbox that recorded nothing."""
     names = [step.exercise for step in job.steps if step.exercise]
-    cells = {step.id: sandbox.CellResult(step.id, status="ran") for step in job.steps}
+    cells = {step.id: CellResult(step.id, status="ran") for step in job.steps}
     return Result(cells, failures={name: f"{name} is not defined." for name in names})
 
 

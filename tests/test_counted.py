@@ -15,9 +15,10 @@ from attacks import (
     memory_in_sockets,
     memory_that_was_let_go,
 )
-from test_sandbox import LIMITS, is_right, job
+from small_jobs import LIMITS, is_right, job
 
 from course.sandbox import confine
+from course.sandbox.usage import Counters
 from solutions.classroom.submission import control_group as cgroup
 from solutions.classroom.submission.sandbox import Sandbox
 
@@ -121,7 +122,7 @@ def test_groups_of_a_grader_that_was_killed_are_cleared_by_the_next(tmp_path: Pa
     if TREE is None:
         pytest.skip(_closed("version 1"))
     source = (
-        "import os, signal\nfrom solutions.classroom import cgroup\n"
+        "import os, signal\nfrom solutions.classroom.submission import control_group as cgroup\n"
         "cgroup.new_group(cgroup.find_tree(), 1 << 30)\nprint(os.getpid(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     )
     root = str(Path(__file__).parents[1])
@@ -221,7 +222,7 @@ def test_where_nothing_can_be_found_there_is_no_group(tmp_path: Path) -> None:
 )
 def test_both_versions_are_read(tmp_path: Path, files: dict[str, str], memory: int, seconds: float) -> None:
     _write(tmp_path, **files)
-    counters = confine.Counters([os.open(tmp_path / name, os.O_RDONLY) for name in "abc"])
+    counters = Counters([os.open(tmp_path / name, os.O_RDONLY) for name in "abc"])
     assert counters
     assert (counters.memory(), counters.memory(above=800), counters.memory(above=900)) == (memory, 50, 0)
     assert counters.cpu() == seconds

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from test_submission import RELEASE, _solved
+from small_notebook import RELEASE, solved
 
 from solutions.classroom.submission.finding import MOST_FILES, read_handed_in
 
@@ -18,7 +18,7 @@ RIGHT = f"{CHAPTER}.ipynb"
 
 
 def _worked(words: str) -> str:
-    notebook = _solved()
+    notebook = solved()
     notebook.cells[2].source += f"  # {words}"
     return json.dumps(notebook)
 
@@ -150,6 +150,8 @@ def test_where_there_is_no_notebook_it_is_said_what_there_is(
     assert words in unreadable
     assert unreadable.isprintable()
     assert len(unreadable) < 300
+    nothing = not files.keys() - {"timestamp.txt"}
+    assert read_handed_in(tmp_path, CHAPTER, RELEASE).absent == nothing, "only where there is nothing at all"
 
 
 def test_links_pipes_and_giants_are_neither_followed_nor_waited_for(tmp_path: Path) -> None:

@@ -14,40 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from small_notebook import RELEASE, SET_UP, graded_cell, name_of, solved, sources
 from test_washing import active, pages, png
 
-from solutions.classroom.submission.reading import LARGEST_NOTEBOOK, Note, read_submission
-from solutions.classroom.submission.washing import JOINER, Washed, washed
-
-
-def _graded(name: str, source: str, **facts: object) -> NotebookNode:
-    cell = new_code_cell(source) if facts.pop("code", True) else new_markdown_cell(source)
-    cell.metadata["nbgrader"] = {
-        "grade_id": name,
-        "grade": False,
-        "solution": False,
-        "locked": True,
-        "task": False,
-        "schema_version": 3,
-        **facts,
-    }
-    return cell
-
-
-SET_UP = "import math\nimport torch"
-
-RELEASE = new_notebook(
-    cells=[
-        new_markdown_cell("# Title"),
-        _graded("set-up", SET_UP),
-        _graded("double-gap", "def double(x):\n    raise NotImplementedError()", solution=True, locked=False),
-        _graded("double", "check(double)", grade=True, points=2),
-        new_code_cell("print(double(2))"),
-        _graded("why", "Your answer", code=False, grade=True, solution=True, locked=False, points=1),
-    ],
-    metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-)
+from solutions.classroom.submission.reading import LARGEST_NOTEBOOK, read_submission
+from solutions.classroom.submission.washing import Washed, washed
 
 
 def _read(tmp_path: Path, notebook: NotebookNode | bytes | str) -> tuple[NotebookNode, str, list[str]]:
@@ -60,28 +32,18 @@ def _read(tmp_path: Path, notebook: NotebookNode | bytes | str) -> tuple[Noteboo
     return read.notebook, read.unreadable, [note.text for note in read.notes]
 
 
-def _sources(notebook: NotebookNode) -> list[str]:
-    return [cell.source for cell in notebook.cells]
-
-
-def _solved() -> NotebookNode:
-    notebook = deepcopy(RELEASE)
-    notebook.cells[2].source = "def double(x):\n    return 2 * x"
-    return notebook
-
-
 def test_an_honest_notebook_comes_back_as_it_is(tmp_path: Path) -> None:
-    notebook, unreadable, notes = _read(tmp_path, _solved())
+    notebook, unreadable, notes = _read(tmp_path, solved())
     assert (unreadable, notes) == ("", [])
-    assert _sources(notebook) == _sources(_solved())
+    assert sources(notebook) == sources(solved())
 
 
 def test_reading_twice_changes_nothing(tmp_path: Path) -> None:
-    mixed = _solved()
+    mixed = solved()
     mixed.cells.reverse()
     once, _, _ = _read(tmp_path, mixed)
     twice, _, notes = _read(tmp_path, once)
-    assert _sources(once) == _sources(twice)
+    assert sources(once) == sources(twice)
     assert notes == []
 
 
@@ -115,11 +77,11 @@ def test_what_is_no_notebook_of_this_chapter_gives_the_release_and_a_reason(
 ) -> None:
     notebook, unreadable, _ = _read(tmp_path, data)
     assert words in unreadable
-    assert _sources(notebook) == _sources(RELEASE)
+    assert sources(notebook) == sources(RELEASE)
 
 
 def test_links_devices_and_giants_are_not_read(tmp_path: Path) -> None:
-    (tmp_path / "real.ipynb").write_text(json.dumps(_solved()))
+    (tmp_path / "real.ipynb").write_text(json.dumps(solved()))
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "real.ipynb")
     assert "link" in read_submission(tmp_path / "link.ipynb", RELEASE).unreadable
     os.mkfifo(tmp_path / "pipe.ipynb")
@@ -133,7 +95,7 @@ def test_links_devices_and_giants_are_not_read(tmp_path: Path) -> None:
 
 
 def test_locked_cells_metadata_and_order_are_the_release_s(tmp_path: Path) -> None:
-    theirs = _solved()
+    theirs = solved()
     theirs.metadata["kernelspec"] = {"name": "bash", "display_name": "bash", "language": "bash"}
     theirs.cells[1].source = "import evil"
     theirs.cells[3].source = "print('passed')"
@@ -154,17 +116,17 @@ def test_locked_cells_metadata_and_order_are_the_release_s(tmp_path: Path) -> No
 
 
 def test_duplicates_become_own_cells_and_missing_ones_come_back(tmp_path: Path) -> None:
-    theirs = _solved()
+    theirs = solved()
     second = deepcopy(theirs.cells[2])
     second.source = "def double(x):\n    return x + x"
     theirs.cells.insert(3, second)
     theirs.cells.insert(4, deepcopy(RELEASE.cells[1]))
     del theirs.cells[-1]
     notebook, _, notes = _read(tmp_path, theirs)
-    assert _sources(notebook).count(SET_UP) == 1
-    assert second.source in _sources(notebook)
-    assert _sources(notebook).index(second.source) < _sources(notebook).index("check(double)")
-    assert _sources(notebook)[-1] == "Your answer"
+    assert sources(notebook).count(SET_UP) == 1
+    assert second.source in sources(notebook)
+    assert sources(notebook).index(second.source) < sources(notebook).index("check(double)")
+    assert sources(notebook)[-1] == "Your answer"
     assert any("twice" in note for note in notes)
     assert any("missing" in note for note in notes)
 
@@ -202,10 +164,10 @@ def test_a_cell_is_washed_by_the_kind_that_it_gets(
 
 
 def test_code_in_a_gap_that_became_text_runs_as_it_was_written(tmp_path: Path) -> None:
-    theirs = _solved()
+    theirs = solved()
     source = "def double(x):\n    return x <<1 if x<y else [f][0](x)"
-    theirs.cells[2] = _graded("double-gap", source, code=False)
-    assert source in _sources(_read(tmp_path, theirs)[0])
+    theirs.cells[2] = graded_cell("double-gap", source, code=False)
+    assert source in sources(_read(tmp_path, theirs)[0])
 
 
 def _saved_by_colab(notebook: NotebookNode) -> dict[str, object]:
@@ -251,42 +213,38 @@ def _locked_by_jupyter(notebook: NotebookNode) -> NotebookNode:
 def test_what_editors_change_by_themselves_is_no_change(
     tmp_path: Path, save: Callable[[NotebookNode], bytes]
 ) -> None:
-    notebook, unreadable, notes = _read(tmp_path, save(_solved()))
+    notebook, unreadable, notes = _read(tmp_path, save(solved()))
     assert (unreadable, notes) == ("", [])
-    code = [cell.source for cell in notebook.cells if _name(cell) in ("set-up", "double")]
+    code = [cell.source for cell in notebook.cells if name_of(cell) in ("set-up", "double")]
     assert code == [SET_UP, "check(double)"]
     assert notebook.cells[-1].source == "Your answer", "to the letter: by that nbgrader knows a blank answer"
     assert notebook.cells[0] == RELEASE.cells[0] | {"id": notebook.cells[0]["id"]}
 
 
 def test_cells_whose_marks_for_grading_were_lost_are_recognised(tmp_path: Path) -> None:
-    theirs = _solved()
+    theirs = solved()
     theirs.cells[-1].source = "Because."
     for cell in theirs.cells:
         cell.metadata.clear()
     kept_ids, _, notes = _read(tmp_path, theirs)
-    assert [_name(cell) for cell in kept_ids.cells if _name(cell)] == [
+    assert [name_of(cell) for cell in kept_ids.cells if name_of(cell)] == [
         "set-up",
         "double-gap",
         "double",
         "why",
     ]
-    assert "def double(x):\n    return 2 * x" in _sources(kept_ids)
+    assert "def double(x):\n    return 2 * x" in sources(kept_ids)
     assert kept_ids.cells[-1].source == "Because."
     assert len(notes) == 1
     for cell in theirs.cells:
         del cell["id"]
     no_ids, _, _ = _read(tmp_path, json.dumps({**theirs, "nbformat_minor": 0}))
-    assert "def double(x):\n    return 2 * x" in _sources(no_ids)
-    assert not any("NotImplementedError" in source for source in _sources(no_ids))
-
-
-def _name(cell: NotebookNode) -> str:
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+    assert "def double(x):\n    return 2 * x" in sources(no_ids)
+    assert not any("NotImplementedError" in source for source in sources(no_ids))
 
 
 def test_notes_say_which_cell_they_are_about(tmp_path: Path) -> None:
-    theirs = _solved()
+    theirs = solved()
     theirs.cells[1].source = "import evil"
     theirs.cells.insert(3, deepcopy(theirs.cells[2]))
     theirs.cells[-1].cell_type = "code"
@@ -301,10 +259,10 @@ def test_notes_say_which_cell_they_are_about(tmp_path: Path) -> None:
 
 
 def test_a_copy_that_was_left_as_released_does_not_undo_what_was_written(tmp_path: Path) -> None:
-    theirs = _solved()
+    theirs = solved()
     theirs.cells.insert(3, deepcopy(RELEASE.cells[2]))
     notebook, _, notes = _read(tmp_path, theirs)
-    assert not any("NotImplementedError" in source for source in _sources(notebook))
+    assert not any("NotImplementedError" in source for source in sources(notebook))
     assert [note for note in notes if "left out" not in note] == []
     assert len(notes) == 1
 
@@ -333,134 +291,6 @@ def test_a_million_attachments_are_not_looked_through(tmp_path: Path) -> None:
     assert [note.cell for note in read.notes] == ["why"]
 
 
-# ---- answers in words
-
-ASKING = new_notebook(
-    cells=[
-        _graded("double-gap", "def double(x):\n    raise NotImplementedError()", solution=True, locked=False),
-        _graded("double", "check(double)", grade=True, points=2),
-        new_markdown_cell("## Think"),
-        _graded("why-question", "### In your own words\n\nWhy?", code=False),
-        _graded("why", "*Your answer here.*", code=False, grade=True, solution=True, locked=False, points=1),
-        new_markdown_cell("## Next"),
-        new_code_cell("print(2)"),
-        _graded("how-question", "How?", code=False),
-        _graded("how", "*Your answer here.*", code=False, grade=True, solution=True, locked=False, points=1),
-    ],
-)
-WHY = 4
-
-
-def _answers(tmp_path: Path, cells: list[NotebookNode]) -> tuple[NotebookNode, dict[str, str], list[Note]]:
-    path = tmp_path / "a.ipynb"
-    path.write_text(json.dumps(new_notebook(cells=cells)))
-    read = read_submission(path, ASKING)
-    nbformat.validate(read.notebook)
-    assert read.unreadable == ""
-    found = {_name(cell): cell.source for cell in read.notebook.cells}
-    return read.notebook, {name: found[name] for name in ("why", "how")}, read.notes
-
-
-def _inserted(*cells: NotebookNode, at: int = WHY + 1) -> list[NotebookNode]:
-    every = list(deepcopy(ASKING).cells)
-    every[at:at] = cells
-    return every
-
-
-BLANK = "*Your answer here.*"
-
-
-@pytest.mark.parametrize(
-    ("cells", "answer"),
-    [
-        (_inserted(new_markdown_cell("Because.")), "Because."),
-        (_inserted(new_raw_cell("Because.")), "Because."),
-        (_inserted(new_code_cell("Because of that.")), "```python\nBecause of that.\n```"),
-        (_inserted(new_code_cell("# because\nx = 1")), "```python\n# because\nx = 1\n```"),
-        (_inserted(new_code_cell("'because ```'")), "````python\n'because ```'\n````"),
-        (_inserted(new_code_cell("'\\d because'")), "```python\n'\\d because'\n```"),
-        (_inserted(new_markdown_cell("One."), new_markdown_cell(" "), new_markdown_cell("Two.")), "One.\n\nTwo."),
-        (_inserted(new_markdown_cell("Because."), at=WHY), "Because."),
-        (_inserted(new_markdown_cell("<b>One"), new_code_cell("x = 1"), at=WHY), f"<{JOINER}b>One"),
-        ([*ASKING.cells[:WHY], new_markdown_cell("Because."), *ASKING.cells[WHY + 1 :]], "Because."),
-        (_inserted(_graded("why", "Because.", code=False)), "Because."),
-        (_inserted(new_code_cell("print(1)")), BLANK),
-        (_inserted(new_markdown_cell(BLANK)), BLANK),
-        (_inserted(new_markdown_cell(" \n")), BLANK),
-        (_inserted(new_markdown_cell("Far away."), at=WHY + 2), BLANK),
-        (_inserted(), BLANK),
-    ],
-)  # fmt: skip
-def test_what_is_written_beside_a_blank_answer_is_the_answer(
-    tmp_path: Path, cells: list[NotebookNode], answer: str
-) -> None:
-    notebook, found, notes = _answers(tmp_path, cells)
-    assert found == {"why": answer, "how": BLANK}
-    assert [note.cell for note in notes] == ([] if answer == BLANK else ["why"])
-    before = [cell.source for cell in cells if cell.cell_type == "code"]
-    assert [cell.source for cell in notebook.cells if cell.cell_type == "code"] == before, "code stays"
-    if answer != BLANK:
-        assert "".join(_sources(notebook)).count("ecause") <= 2, "text is not shown twice"
-
-
-def test_blank_answers_of_a_notebook_without_marks_are_all_recognised(tmp_path: Path) -> None:
-    cells = deepcopy(ASKING).cells
-    for cell in cells:
-        cell.metadata.clear()
-        cell.id = f"new-{cell.id}"
-    cells[-1].source = "Like that."
-    _, found, notes = _answers(tmp_path, cells)
-    assert found == {"why": BLANK, "how": "Like that."}
-    assert [note.cell for note in notes if "missing" in note.text] == ["why"]
-
-
-def test_an_answer_that_was_written_into_the_question_is_the_answer(tmp_path: Path) -> None:
-    cells = deepcopy(ASKING).cells
-    cells[WHY - 1].source += "\n\nBecause."
-    cells[-2].source = "Like that."
-    _, found, notes = _answers(tmp_path, cells)
-    assert found == {"why": "Because.", "how": "Like that."}
-    assert {note.cell for note in notes} == {"why", "how", "why-question", "how-question"}
-
-
-@pytest.mark.parametrize("blank", ["", " \n\n", "*Your answer here.*\r\n", "  *Your answer here.*  "])
-def test_a_blank_answer_is_to_the_letter_as_it_was_released(tmp_path: Path, blank: str) -> None:
-    cells = deepcopy(ASKING).cells
-    cells[WHY].source = blank
-    _, found, notes = _answers(tmp_path, cells)
-    assert (found["why"], notes) == (BLANK, [])
-    cells[WHY] |= {"cell_type": "code", "outputs": [], "execution_count": None}
-    assert _answers(tmp_path, cells)[1]["why"] == BLANK
-
-
-def test_a_written_answer_is_left_alone(tmp_path: Path) -> None:
-    cells = _inserted(new_markdown_cell("A cell of my own."))
-    cells[WHY].source = "Because."
-    notebook, found, notes = _answers(tmp_path, cells)
-    assert (found["why"], notes) == ("Because.", [])
-    assert "A cell of my own." in _sources(notebook)
-
-
-def test_images_of_answers_are_kept_and_others_leave_a_note(tmp_path: Path) -> None:
-    cells = _inserted(
-        new_markdown_cell("![a](attachment:image.png)", attachments={"image.png": {"image/png": png()}}),
-        new_markdown_cell("![b](attachment:image.png)", attachments={"image.png": {"image/png": png(5)}}),
-        new_markdown_cell("![c](attachment:c.svg)", attachments={"c.svg": {"image/svg+xml": "<svg/>"}}),
-    )
-    notebook, found, notes = _answers(tmp_path, cells)
-    cell = next(cell for cell in notebook.cells if _name(cell) == "why")
-    assert cell.attachments == {
-        "image-1.png": {"image/png": png()},
-        "image-2.png": {"image/png": png(5)},
-    }
-    assert found["why"].startswith("![a](attachment:image-1.png)\n\n![b](attachment:image-2.png)\n\n!")
-    assert [note.cell for note in notes] == ["why", "why"]
-    assert "left out" in notes[1].text
-    again, _, notes = _answers(tmp_path, notebook.cells)
-    assert next(cell for cell in again.cells if _name(cell) == "why") == cell
-    assert notes == []
-
-
 def test_nbformat_3_is_read(tmp_path: Path) -> None:
     old = json.dumps(
         {
@@ -485,7 +315,7 @@ def test_nbformat_3_is_read(tmp_path: Path) -> None:
     )
     notebook, unreadable, _ = _read(tmp_path, old)
     assert unreadable == ""
-    assert "def double(x):\n    return 2 * x" in _sources(notebook)
+    assert "def double(x):\n    return 2 * x" in sources(notebook)
 
 
 JSON = st.recursive(
@@ -537,7 +367,7 @@ def test_no_notebook_whatever_breaks_the_reader_or_does_anything(cells: list[obj
         path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
         read = read_submission(path, RELEASE)
         nbformat.validate(read.notebook)
-        assert [_name(c) for c in read.notebook.cells if _name(c)] == [
+        assert [name_of(c) for c in read.notebook.cells if name_of(c)] == [
             "set-up",
             "double-gap",
             "double",

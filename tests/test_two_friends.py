@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from test_sandbox import LIMITS, WAYS, _works, ask, job
+from small_jobs import LIMITS, WAYS, ask, impossible, job
 
 from course.sandbox import confine
 from solutions.classroom.submission.sandbox import Sandbox, SandboxError
@@ -136,7 +136,7 @@ def outside() -> str:
 @pytest.fixture(scope="module", params=WAYS)
 def friends(request: pytest.FixtureRequest) -> Iterator[tuple[Sandbox, str]]:
     """A sandbox, and what one submission has seen of another."""
-    if reason := _works(request.param):
+    if reason := impossible(request.param):
         pytest.skip(reason)
     with Sandbox(replace(LIMITS, wall_seconds=30), isolation=request.param) as sandbox:
         try:

@@ -3,8 +3,8 @@
 Must happen: an answer counts for the exercise whose question it was; only the first is right.
 """
 
-CELL = """import course.sandbox.recorder
-original = course.sandbox.recorder.answers_to
-course.sandbox.recorder.answers_to = lambda names, exercise, questions, device: original(names, 'EXERCISE', questions, device)
+CELL = """import course.sandbox.student
+original = course.sandbox.student.answers_to
+course.sandbox.student.answers_to = lambda names, exercise, questions, device: original(names, 'EXERCISE', questions, device)
 """
 LOSES = "all but first"

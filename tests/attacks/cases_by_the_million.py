@@ -4,8 +4,8 @@ Must happen: nobody takes it apart; nothing was recorded.
 """
 
 CELL = """import torch
-import course.sandbox.recorder, course.judging.archive
-course.sandbox.recorder.answers_to = lambda names, exercise, questions, device: ({}, course.judging.archive.pack({'outcomes': torch.zeros(7_000_000, dtype=torch.int8)}))
+import course.sandbox.student, course.judging.archive
+course.sandbox.student.answers_to = lambda names, exercise, questions, device: ({}, course.judging.archive.pack({'outcomes': torch.zeros(7_000_000, dtype=torch.int8)}))
 """
 LOSES = "everything"
 SAYS = "could not be recorded"

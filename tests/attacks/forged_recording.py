@@ -4,7 +4,7 @@ Must happen: whoever does not know the inputs' answers cannot forge them; everyt
 """
 
 CELL = """import torch
-import course.sandbox.recorder, course.judging.archive
-course.sandbox.recorder.answers_to = lambda names, exercise, questions, device: ({'right': True, 'points': 100}, course.judging.archive.pack({'outcomes': [{'values': {'': torch.ones(3)}, 'right': True}] * 2}))
+import course.sandbox.student, course.judging.archive
+course.sandbox.student.answers_to = lambda names, exercise, questions, device: ({'right': True, 'points': 100}, course.judging.archive.pack({'outcomes': [{'values': {'': torch.ones(3)}, 'right': True}] * 2}))
 """
 LOSES = "everything"

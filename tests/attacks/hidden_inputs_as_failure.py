@@ -3,11 +3,11 @@
 Must happen: reasons are fixed sentences; nothing of the inputs reaches the feedback.
 """
 
-CELL = """import course.judging.archive, course.sandbox.recorder
+CELL = """import course.judging.archive, course.sandbox.student
 def tell(names, exercise, questions, device):
     asked = course.judging.archive.unpack(questions)
     return {'failure': 'LEAK' + str(asked['inputs'])[:200], 'reason': 'LEAK9'}, b''
-course.sandbox.recorder.answers_to = tell
+course.sandbox.student.answers_to = tell
 """
 LOSES = "everything"
 SAYS = "could not be recorded"

@@ -5,7 +5,7 @@ Must happen: the first of them is no recording; its points are lost, and nobody 
 
 EXERCISE = """def EXERCISE(*inputs):
     import os
-    from course.sandbox.recorder import Link
+    from course.sandbox.link import Link
     numbers = [n for n in range(3, 200) if os.path.exists(f'/proc/self/fd/{n}')]
     while True:
         for n in numbers:

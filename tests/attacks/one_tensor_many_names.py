@@ -3,7 +3,7 @@
 Must happen: weighed before it is kept; too much, so this student's exercises are lost, and the grader goes on.
 """
 
-CELL = """import course.judging.archive, course.sandbox.recorder, torch
+CELL = """import course.judging.archive, course.sandbox.student, torch
 original = course.judging.archive.pack
 def forged(names, exercise, questions, device):
     answer = original({'outcomes': [{'values': {'': torch.zeros(200_000)}}]})
@@ -17,7 +17,7 @@ def forged(names, exercise, questions, device):
     text = json.dumps(header).encode()
     text += b' ' * (-len(text) % 8)
     return {}, len(text).to_bytes(8, 'little') + text + answer[8 + size :]
-course.sandbox.recorder.answers_to = forged
+course.sandbox.student.answers_to = forged
 """
 LOSES = "everything"
 SAYS = "returned more than|could not be recorded"

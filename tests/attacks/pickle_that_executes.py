@@ -4,11 +4,11 @@ Must happen: recordings are never unpickled; all exercises of this student are u
 """
 
 CELL = """import os, pickle
-import course.sandbox.recorder
+import course.sandbox.student
 class Bomb:
     def __reduce__(self):
         return (os.mkdir, ('/tmp/attacked-by-a-submission',))
-course.sandbox.recorder.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))
+course.sandbox.student.answers_to = lambda *a: ({}, pickle.dumps(Bomb()))
 """
 LOSES = "everything"
 SAYS = "could not be recorded"

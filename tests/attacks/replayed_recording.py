@@ -3,10 +3,10 @@
 Must happen: nothing that one submission writes is seen by another; the honest function counts.
 """
 
-CELL = """import course.sandbox.recorder, glob
+CELL = """import course.sandbox.student, glob
 folders = ('/tmp', '/dev/shm', '/var/tmp', '.')
 old = [path for folder in folders for path in glob.glob(f'{folder}/attacked-recording-*')]
-original = course.sandbox.recorder.answers_to
+original = course.sandbox.student.answers_to
 def keep(names, exercise, questions, device):
     said, answer = original(names, exercise, questions, device)
     for folder in folders:
@@ -15,7 +15,7 @@ def keep(names, exercise, questions, device):
         except OSError:
             pass
     return said, open(old[0], 'rb').read() if old else answer
-course.sandbox.recorder.answers_to = keep
+course.sandbox.student.answers_to = keep
 """
 LOSES = "nothing"
 NEEDS_WALLS = True

@@ -218,7 +218,7 @@ def _grade_chapter(
 
 def is_absent(submission: Submission) -> bool:
     """Whether nothing was handed in: then there is no submission, as nbgrader has it."""
-    return submission.unreadable.startswith("Nothing was handed in")
+    return submission.absent
 
 
 class OneAutograde(Autograde):  # type: ignore[misc]

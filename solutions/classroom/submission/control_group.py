@@ -2,7 +2,7 @@
 
 What belongs to no process, such as a shared mapping that was filled and let go, page tables, or the buffers of sockets, is counted
 there and nowhere else. Version 1 has a tree of groups per kind, version 2 one tree for all; either may be closed to us,
-as it is to an ordinary user outside a service of their own. Then `new_group` gives None, and course.sandbox.recorder counts
+as it is to an ordinary user outside a service of their own. Then `new_group` gives None, and course.sandbox.usage counts
 what it can see.
 """
 
@@ -49,7 +49,7 @@ class Group:
                 folder.joinpath("cgroup.procs").write_text(str(pid))
 
     def open(self) -> list[int]:
-        """The counters' files, for course.sandbox.confine.Counters."""
+        """The counters' files, for course.sandbox.usage.Counters."""
         return [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in self.files]
 
     def remove(self, patience: float = 2.0) -> None:

@@ -9,24 +9,21 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from nbformat import NotebookNode
 
+from solutions.classroom.submission.cells import Note, Submission, Theirs
 from solutions.classroom.submission.reading import (
-    Note,
-    Submission,
-    Theirs,
     UnreadableError,
-    done,
-    on_rails,
     read_cells,
     read_submission,
     shown,
+    unreadable,
 )
+from solutions.classroom.submission.restoring import done, on_rails
 
 MOST_FILES = 2_000
 DEEPEST = 5
@@ -45,11 +42,11 @@ def read_handed_in(folder: Path, chapter: str, release: NotebookNode) -> Submiss
     right = folder / f"{chapter}.ipynb"
     if os.path.islink(folder):
         return read_submission(folder, release)
+    trouble: UnreadableError | None = None
     try:
         theirs = read_cells(right, release)
-        trouble = ""
     except UnreadableError as error:
-        theirs, trouble = [], str(error)
+        theirs, trouble = [], error
     files = [path for path in _files(folder) if path != right]
     if theirs and done(theirs, release):
         submission = on_rails(theirs, release)
@@ -60,9 +57,9 @@ def read_handed_in(folder: Path, chapter: str, release: NotebookNode) -> Submiss
     found = sorted(_candidates(files, right, release), key=lambda candidate: candidate.rank)
     best = found[-1] if found else None
     if best is None or (theirs and not best.done):
-        return on_rails(theirs, release) if theirs else _nothing(right, trouble, files, release)
+        return _nothing(right, trouble, files, release) if trouble else on_rails(theirs, release)
     submission = on_rails(best.cells, release)
-    submission.notes.insert(0, Note(_why(best, right, folder, bool(theirs), trouble, len(found))))
+    submission.notes.insert(0, Note(_why(best, right, folder, str(trouble or ""), len(found))))
     return submission
 
 
@@ -143,9 +140,9 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part[:9]), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
-def _why(best: _Candidate, right: Path, folder: Path, untouched: bool, trouble: str, many: int) -> str:
+def _why(best: _Candidate, right: Path, folder: Path, trouble: str, many: int) -> str:
     taken = shown(str(best.path.relative_to(folder)))
-    if untouched:
+    if not trouble:
         reason = f"in {right.name} nothing had been done"
     elif os.path.lexists(right):
         reason = trouble.split(". ")[0].rstrip(".")
@@ -159,7 +156,7 @@ def _why(best: _Candidate, right: Path, folder: Path, untouched: bool, trouble: 
     return f"'{taken}' was taken: {reason}.{most}"
 
 
-def _nothing(right: Path, trouble: str, files: list[Path], release: NotebookNode) -> Submission:
+def _nothing(right: Path, trouble: UnreadableError, files: list[Path], release: NotebookNode) -> Submission:
     """The reason why there is nothing to grade, by what there is instead."""
     work = [path for path in files if path.name != "timestamp.txt"]
     notebooks = [path for path in work if ".ipynb" in path.name.lower()]
@@ -167,5 +164,5 @@ def _nothing(right: Path, trouble: str, files: list[Path], release: NotebookNode
         return read_submission(notebooks[0], release)
     if work and not os.path.lexists(right):
         names = ", ".join(shown(path.name) for path in work[:3]) + (", …" if len(work) > 3 else "")
-        trouble = f"No notebook was handed in, only {names}. Hand in {right.name}."
-    return Submission(deepcopy(release), unreadable=trouble)
+        trouble = UnreadableError(f"No notebook was handed in, only {names}. Hand in {right.name}.")
+    return unreadable(release, trouble)

@@ -3,7 +3,7 @@
 Forking a warm notebook costs more than most exercises take. A graded cell can leave its function to the next one's
 snapshot when that function does the same there: when no cell in between runs anything or takes a name that was in use,
 and no function changes what the others see. The snapshot asks it with the names that the notebook had at its own cell
-(course/sandbox/recorder.py). The rest cannot be told for certain from the source. So whatever comes out of a shared process
+(course/sandbox/student.py). The rest cannot be told for certain from the source. So whatever comes out of a shared process
 neither right nor simply still open is recorded again in a process of its own, and that counts.
 """
 

@@ -1,4 +1,6 @@
-"""Text of a stranger, made harmless for whoever opens it: formgrader, feedback and Jupyter make pages of markdown.
+"""Text of a stranger, made harmless once, at intake, and still text: formgrader, feedback and Jupyter make pages of it.
+
+Where we make the HTML ourselves, feedback/sanitize.py sees to it that the page does nothing but show, whatever comes.
 
 A page can do something only where one of a few characters meets another: `<` and a letter open a tag, `](` a link, `![` a
 picture. Washing puts an invisible character between them, wherever they stand and whatever a parser would think of the
