@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from course.archive import Tree
-from course.exercise import Case, Exercise, Values
+from course.exercise import NO_SLOPE, SLOPE, Case, Exercise, Values
 from course.recording import Outcome, fresh_cases
+from course.traces import said
 
 Kind = Literal[
     "right",
     "follows",
     "open",
     "misconception",
+    "changed",
     "raised",
     "type",
     "shape",
@@ -110,7 +112,7 @@ def compare(
 
     dependencies: the verdicts of the exercises that this one calls. hidden: say nothing of inputs and expected values.
     Order: right · right given a dependency's misconception · not done yet · a misconception · finish the dependency
-    first · raised · type · shape · dtype · device · NaN · first difference.
+    first · what was left behind · raised · type · shape · dtype · device · NaN · first difference.
     """
     cases = answers.cases(exercise)
     dependencies = dependencies or {}
@@ -118,9 +120,9 @@ def compare(
     def verdict(kind: Kind, message: str, points: float = 0, **more: str) -> Verdict:
         return Verdict(exercise.name, kind, points, exercise.points, message, **more)
 
-    def same(outcomes: Sequence[Outcome], one_sided: bool = False) -> bool:
+    def same(outcomes: Sequence[Outcome], one_sided: bool = False, traceless: bool = False) -> bool:
         return len(recorded) == len(outcomes) and all(
-            distance(exercise, got, want, case, one_sided) <= 1
+            distance(exercise, got, want, case, one_sided, traceless) <= 1
             for got, want, case in zip(recorded, outcomes, cases, strict=True)
         )
 
@@ -152,7 +154,20 @@ def compare(
     if unfinished:
         return verdict("follows", f"Finish {unfinished[0]} first: this one calls it.", follows=unfinished[0])
 
+    left = next(filter(None, map(_left_sentence, recorded, answers.expected, cases)), "")
+    if left:
+        if not same(answers.expected, one_sided=True, traceless=True):
+            for name, (sentence, outcomes) in answers.wrong.items():
+                if same(outcomes, traceless=True):
+                    return verdict("misconception", sentence, misconception=name)
+        return verdict("changed", left)
+
     return verdict(*_first_difference(exercise, recorded, answers, cases, hidden))
+
+
+def _left_sentence(got: Outcome, want: Outcome, case: Case) -> str:
+    """What a call has left behind that the reference does not, in words; "" for nothing."""
+    return next(filter(None, (said(left, case) for left in got.left if left not in want.left)), "")
 
 
 def prove_something(outcomes: Sequence[Outcome]) -> bool:
@@ -160,8 +175,20 @@ def prove_something(outcomes: Sequence[Outcome]) -> bool:
     return not all(outcome.raised for outcome in outcomes)
 
 
-def distance(exercise: Exercise, got: Outcome, want: Outcome, case: Case, one_sided: bool = False) -> float:
-    """The largest distance over all compared values, in tolerances; one_sided: better than wanted counts as 0."""
+def distance(
+    exercise: Exercise,
+    got: Outcome,
+    want: Outcome,
+    case: Case,
+    one_sided: bool = False,
+    traceless: bool = False,
+) -> float:
+    """The largest distance over all compared values, in tolerances, infinite where another thing was left behind.
+
+    one_sided: better than wanted counts as 0. traceless: whatever was left behind.
+    """
+    if not traceless and set(got.left) != set(want.left):
+        return float("inf")
     if got.raised or want.raised:
         return 0.0 if got.raised == want.raised else float("inf")
     names = [name for name in want.values if exercise.rule(name) is not None]
@@ -215,6 +242,8 @@ def _bare(value: Tensor) -> str:
 
 
 def _called(name: str) -> str:
+    if name.startswith(SLOPE):
+        return f"the gradient that arrives at `{name.removeprefix(SLOPE)}`"
     return f"value {name}" if name else "the result"
 
 
@@ -296,6 +325,11 @@ def _difference_of(
     if rule is None:
         return None
     mine = got.values[name]
+    if name.startswith(SLOPE) and mine == NO_SLOPE and isinstance(expected, Tensor):
+        return "different", (
+            f"{which} the values are right, but no gradient reaches `{name.removeprefix(SLOPE)}`, and the chapter trains"
+            " through this function: nothing in it may cut the gradient off (no_grad, detach, item, numpy)."
+        )
     if isinstance(expected, Tensor) and isinstance(mine, str):
         but = "" if hidden else f", but it is {_described(mine)}"
         return "type", f"{which} {_called(name)} should be a tensor{but}.{_forgot(mine)}"
