@@ -17,8 +17,8 @@ from course.judging import gaps
 from course.judging.archive import ArchiveError
 from course.judging.exercise import Exercise
 from course.judging.recording import own_line, record
-from course.judging.sheets import read_sheet, sheet_name
-from course.judging.verdict import Answers, Verdict, compare
+from course.judging.sheets import Answers, read_sheet, sheet_name
+from course.judging.verdict import Verdict, compare
 
 __all__ = ["CheckError", "check", "hint", "progress"]
 

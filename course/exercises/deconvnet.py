@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.judging.exercise import Case, Exercise, Values, equal, flatten, repeated, within
+from course.judging.exercise import Case, Exercise, Values, equal, repeated, within
 
 
 def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
@@ -57,23 +57,6 @@ class Functional(nn.Module):
         a = F.max_pool2d(a, 3)
         a = torch.relu(self.conv2(a))
         return self.dense(a.flatten(1))
-
-
-def traces(model: nn.Module) -> Values:
-    """What a function may leave behind on a model."""
-    parts = dict(model.named_modules()).values()
-    hooks = sum(len(p._forward_hooks) + len(p._forward_pre_hooks) + len(p._backward_hooks) for p in parts)
-    state = [value.double().flatten() for value in model.state_dict().values()]
-    return {
-        "hooks left on the model": str(hooks),
-        "mode of the model": "training" if all(part.training for part in parts) else "evaluation",
-        "the model's weights and statistics": torch.cat(state),
-        "gradients left on the model": str(sum(p.grad is not None for p in model.parameters())),
-    }
-
-
-def _observe_map(fn: Callable[..., Any], case: Case) -> Values:
-    return {**flatten(fn(*case.values())), **traces(case["model"])}
 
 
 # ------------------------------------------------------------------------------------------- the cases
@@ -204,7 +187,6 @@ EXERCISES = [
     Exercise(
         "guided_backprop",
         cases=_map_cases,
-        observe=_observe_map,
         points=3,
         minutes=15,
         hints=(
@@ -217,7 +199,6 @@ EXERCISES = [
     Exercise(
         "deconvnet",
         cases=_map_cases,
-        observe=_observe_map,
         points=2,
         minutes=5,
         hints=(
@@ -228,7 +209,6 @@ EXERCISES = [
     Exercise(
         "reconstruct_feature",
         cases=_feature_cases,
-        observe=_observe_map,
         points=3,
         minutes=20,
         hints=(

@@ -42,20 +42,6 @@ def small_cnn(rng: np.random.Generator) -> nn.Sequential:
     return model.train()
 
 
-def traces(model: nn.Module) -> Values:
-    """What a function may leave behind on a model: hooks, another mode, moved statistics, gradients."""
-    modules = dict(model.named_modules())
-    hooks = sum(len(each._forward_hooks) + len(each._forward_pre_hooks) for each in modules.values())
-    return {
-        "hooks left on the model": str(hooks),
-        "mode of the model": "training" if all(each.training for each in modules.values()) else "evaluation",
-        "the model's weights and statistics": torch.cat(
-            [v.double().flatten() for v in model.state_dict().values()]
-        ),
-        "gradients left on the model": str(sum(p.grad is not None for p in model.parameters())),
-    }
-
-
 def history(found: object) -> str:
     """Whether a result, or a part of it, still carries the graph that made it."""
     parts = found if isinstance(found, tuple | list) else [found]
@@ -88,7 +74,7 @@ def _observe_maps(fn: Callable[..., Any], case: Case) -> Values:
     if isinstance(maps, Tensor) and maps.requires_grad:
         (slope,) = torch.autograd.grad(maps.square().sum(), case["x"], allow_unused=True)
         slope = torch.zeros_like(case["x"]) if slope is None else slope
-    return {**flatten(maps), "gradient of Σ maps² to x": slope, **traces(case["model"])}
+    return {**flatten(maps), "gradient of Σ maps² to x": slope}
 
 
 def _field_cases(seed: int) -> list[Case]:

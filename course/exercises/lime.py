@@ -227,13 +227,16 @@ def _observe_average(fn: Callable[..., Any], case: Case) -> Values:
     """Mean coefficients ("0") and intercept ("1") over many seeds, and their standard errors; what is asked first."""
     generator, drawn, asked = case["generator"], [], []
     first = generator.initial_seed()
-    case["predict"].register_forward_pre_hook(lambda _, batch: asked.append(batch[0][0].clone()))
-    for seed in range(SEEDS):
-        generator.manual_seed(1000 * first + seed)
-        parts = flatten(fn(*case.values()))
-        if set(parts) != {"0", "1"} or any(isinstance(part, str) for part in parts.values()):
-            return parts  # no pair (c, b)
-        drawn.append([part.detach().double() for part in parts.values() if isinstance(part, Tensor)])
+    listening = case["predict"].register_forward_pre_hook(lambda _, batch: asked.append(batch[0][0].clone()))
+    try:
+        for seed in range(SEEDS):
+            generator.manual_seed(1000 * first + seed)
+            parts = flatten(fn(*case.values()))
+            if set(parts) != {"0", "1"} or any(isinstance(part, str) for part in parts.values()):
+                return parts  # no pair (c, b)
+            drawn.append([part.detach().double() for part in parts.values() if isinstance(part, Tensor)])
+    finally:
+        listening.remove()
     c, b = (torch.stack(rows) for rows in zip(*drawn, strict=True))
     return {
         "0": c.mean(0),
