@@ -136,7 +136,7 @@ def _exercise_of(fn: object, names: Mapping[str, Any], asking: str) -> tuple[str
         try:
             return find(name)
         except UnknownNameError as error:
-            said = str(error) if "Did you mean" in str(error) else said
+            said = str(error) if error.nearest else said
     raise CheckError(f"✘ {said}")
 
 

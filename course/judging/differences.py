@@ -60,17 +60,13 @@ def told_arguments(case: Case) -> str:
     return f" ({told})" if told and len(told) < 60 else ""
 
 
-_MISCALLED = ("positional argument", "takes no arguments", "unexpected keyword argument")
-"""What Python says when a call does not fit the function's signature."""
-
-
 def _raised(got: Outcome, want: Outcome, which: str, hidden: bool) -> str:
     where = f" in your line {got.line} ({got.text})" if got.text and got.line else ""
     if got.raised == "MemoryError":
         return f"{which} it wanted more memory than it may have{where}."
     said = "" if hidden or not got.message else f": {got.message}"
     asked = f" The docstring asks for a {want.raised} here." if want.raised else ""
-    if got.raised == "TypeError" and not got.text and any(words in got.message for words in _MISCALLED):
+    if got.miscalled:
         asked = " Its arguments should be those of the release."
     return f"{which} it stopped with {got.raised}{where}{said}.{asked}".replace("..", ".")
 

@@ -1,5 +1,6 @@
 """Recording what a function does on the cases of some seeds. The same code for reference, misconception and student."""
 
+import inspect
 import linecache
 import sys
 import traceback
@@ -22,12 +23,18 @@ LARGEST_VALUE = 4_000_000
 MOST_LEFT = 20
 """Things that are noted of what a call has left behind."""
 
+_NO_MEMORY = "can't allocate memory"
+"""What torch says, in a RuntimeError, when the processor's memory is full; there is no type for it, as there is on a GPU."""
+
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
 @dataclass
 class Outcome:
-    """What one call did: values by name, or what it raised and where; and what it left behind (see course.judging.traces)."""
+    """What one call did: values by name, or what it raised and where; and what it left behind (see course.judging.traces).
+
+    miscalled: it raised because its signature does not take the arguments of the case.
+    """
 
     values: Values = field(default_factory=dict)
     raised: str = ""
@@ -37,6 +44,7 @@ class Outcome:
     function: str = ""
     text: str = ""
     devices: dict[str, str] = field(default_factory=dict)
+    miscalled: bool = False
     left: list[str] = field(default_factory=list)
 
     @property
@@ -66,7 +74,8 @@ class Outcome:
         devices = {str(k): v for k, v in get("devices", dict, {}).items() if isinstance(v, str)}
         left = [text[:200] for text in get("left", list, [])[:MOST_LEFT] if isinstance(text, str)]
         texts = {key: get(key, str, "")[:500] for key in ("raised", "message", "file", "function", "text")}
-        return cls(values=values, devices=devices, left=left, line=get("line", int, 0), **texts)
+        line, miscalled = get("line", int, 0), get("miscalled", bool, False)
+        return cls(values=values, devices=devices, left=left, line=line, miscalled=miscalled, **texts)
 
 
 def fresh_cases(exercise: Exercise, seed: int, inputs: Tree = None, device: str = "cpu") -> list[Case]:
@@ -124,13 +133,25 @@ def _outcome(fn: Callable[..., Any], exercise: Exercise, case: Case, leaves: dic
         file, line, function, text = own_line(error.__traceback__)
         message = str(error).strip().splitlines()
         return Outcome(
-            raised="MemoryError" if "can't allocate memory" in str(error) else type(error).__name__,
+            raised="MemoryError" if _NO_MEMORY in str(error) else type(error).__name__,
             message=message[0][:300] if message else "",
             file=file,
             line=line,
             function=function,
             text=text,
+            miscalled=isinstance(error, TypeError) and not text and not _takes(fn, case),
         )
+
+
+def _takes(fn: Callable[..., Any], case: Case) -> bool:
+    """Whether a function's signature takes as many arguments as a case has."""
+    try:
+        inspect.signature(fn).bind(*case.values())
+    except TypeError:
+        return False
+    except Exception:  # it does not say: written in C, or made to look like something else
+        return True
+    return True
 
 
 def _with_leaves(case: Case, names: Sequence[str]) -> tuple[Case, dict[str, Tensor]]:
