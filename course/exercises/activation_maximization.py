@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course.exercises.filters_and_activations import drawn, history, small_cnn
+from course.exercises.filters_and_activations import history, small_cnn
+from course.exercises.random_arguments import drawn
 from course.judging.exercise import Case, Exercise, Values, flatten
 
 

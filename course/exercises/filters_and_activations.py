@@ -10,12 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from course.exercises.random_arguments import drawn, filled
 from course.judging.exercise import Case, Exercise, Values, flatten
-
-
-def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    """Standard normal numbers times ``scale``, the same on every machine."""
-    return torch.from_numpy(scale * rng.standard_normal(shape)).float()
 
 
 def small_cnn(rng: np.random.Generator) -> nn.Sequential:
@@ -30,16 +26,7 @@ def small_cnn(rng: np.random.Generator) -> nn.Sequential:
             dense=nn.Linear(4 * 3 * 2, 5),
         )
     )
-    state = {}
-    for name, value in model.state_dict().items():
-        if name == "norm.running_var":
-            state[name] = drawn(rng, *value.shape).square() + 0.5
-        elif value.is_floating_point():
-            state[name] = drawn(rng, *value.shape, scale=0.7)
-        else:
-            state[name] = value
-    model.load_state_dict(state)
-    return model.train()
+    return filled(model, rng, scale=0.7)
 
 
 def history(found: object) -> str:
