@@ -14,8 +14,10 @@ import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from torch import Tensor
 
 SIGNED = "RdBu_r"  # below zero blue, zero white, above zero red: also told apart when red and green are not
 ONE_SIDED = LinearSegmentedColormap.from_list("white to red", plt.get_cmap(SIGNED)(range(128, 256)))
@@ -50,6 +52,11 @@ def in_notebook() -> bool:
         return False
     shell = get_ipython()
     return shell is not None and shell.has_trait("kernel")
+
+
+def as_array(values: Tensor | np.ndarray) -> np.ndarray:
+    """For matplotlib: a tensor's numbers, wherever it lies and whatever gradients it carries."""
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
 def _png(fig: Figure) -> bytes:
