@@ -38,7 +38,7 @@ LEFT = {
     "gradients": "left gradients in the weights of `{}`: torch.autograd.grad leaves none",
     "frozen": "switched `requires_grad` of weights of `{}`: put it back",
     "unreadable": "left `{}` in a state in which it cannot be read any more",
-    "setting": "left {} as no one else expects it: put it back before you return",
+    "setting": "left {} switched for everybody: put it back before you return",
     "seed": "called {}, which gives everybody else the same random numbers again: use a generator of your own",
 }
 """What can be left behind → what is said of it, after "your function"."""
