@@ -12,6 +12,7 @@ import html
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,6 +43,11 @@ def show(fig: Figure, alt: str) -> None:
             _keep(Path(folder), _png(fig), alt)
     finally:
         plt.close(fig)
+
+
+def subplots(*shape: int, size: tuple[float, float], **more: Any) -> tuple[Figure, Any]:
+    """A figure of so many inches and its axes (rows, columns), laid out so that no label is cut off or covers another."""
+    return plt.subplots(*shape, figsize=size, layout="constrained", **more)
 
 
 def in_notebook() -> bool:

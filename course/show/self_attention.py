@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, SIGNED, as_array, show
+from course.show import AMOUNT, COLORS, SIGNED, as_array, show, subplots
 from course.show.explore import explore_sentences
 
 
@@ -19,10 +18,7 @@ def attention_heads(
     values = as_array(weights)[:, :, : len(words), : len(words)]
     rows, columns = values.shape[:2]
     grid: Any
-    fig, grid = plt.subplots(
-        rows, columns, figsize=(0.24 * len(words) * columns + 1.6, 0.24 * len(words) * rows + 1.3),
-        squeeze=False, sharex=True, sharey=True, layout="constrained",
-    )  # fmt: skip
+    fig, grid = subplots(rows, columns, size=(0.24 * len(words) * columns + 1.6, 0.24 * len(words) * rows + 1.3), squeeze=False, sharex=True, sharey=True)  # fmt: skip
     for layer, head in np.ndindex(rows, columns):
         axis = grid[layer, head]
         drawn = axis.imshow(values[layer, head], cmap=AMOUNT, vmin=0, vmax=1)
@@ -40,7 +36,7 @@ def spread_by_width(
     widths: Sequence[int], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], alt: str = ""
 ) -> None:
     """Draw, over the width d, the largest weight and the size of the gradient, one curve per way of scaling."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained")
+    fig, (left, right) = subplots(1, 2, size=(8.5, 3.2))
     for (name, (largest, gradient)), color, marker in zip(curves.items(), COLORS, "osD", strict=False):
         left.plot(widths, largest, marker=marker, color=color, label=name)
         right.plot(widths, gradient, marker=marker, color=color, label=name)
@@ -56,7 +52,7 @@ def spread_by_width(
 
 def position_waves(encoding: Tensor, alt: str = "") -> None:
     """Draw the encoding of every position, and how alike two positions are."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
+    fig, (left, right) = subplots(1, 2, size=(8.5, 3.4))
     values = as_array(encoding)
     drawn = left.imshow(values, cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
     left.set(xlabel="number within the encoding", ylabel="position")
@@ -76,7 +72,7 @@ def words_in_space(
     Each panel shows its own two directions of largest spread; colour and marker are the sense.
     """
     depths = len(states)
-    fig, axes = plt.subplots(1, depths, figsize=(3.0 * depths, 3.1), squeeze=False, layout="constrained")
+    fig, axes = subplots(1, depths, size=(3.0 * depths, 3.1), squeeze=False)
     kinds = list(dict.fromkeys(senses))
     for depth, axis in enumerate(axes[0]):
         values = as_array(states[depth]).astype(float)
@@ -101,7 +97,7 @@ def explanations_of_word(
 
     `marked` is the place of the word whose answer is explained.
     """
-    fig, axis = plt.subplots(figsize=(0.45 * len(words) + 2.6, 0.36 * len(rows) + 1.3), layout="constrained")
+    fig, axis = subplots(size=(0.45 * len(words) + 2.6, 0.36 * len(rows) + 1.3))
     values = np.stack([as_array(row)[: len(words)].clip(0) for row in rows.values()])
     drawn = axis.imshow(
         values / values.max(axis=1, keepdims=True).clip(1e-12), cmap=AMOUNT, vmin=0, vmax=1, aspect="auto"

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, as_array, in_notebook, show
+from course.show import AMOUNT, COLORS, as_array, in_notebook, show, subplots
 from course.show.explore import explore_sentences
 
 
@@ -23,10 +22,7 @@ def alignment_matrices(
 ) -> None:
     """Draw one matrix per sentence: a row per word written, a column per word read; light = attended."""
     widths = [len(source) for source in sources]
-    fig, grid = plt.subplots(
-        1, len(alignments), figsize=(0.32 * sum(widths) + 2.5, 0.26 * max(map(len, targets)) + 1.6),
-        width_ratios=widths, squeeze=False, layout="constrained",
-    )  # fmt: skip
+    fig, grid = subplots(1, len(alignments), size=(0.32 * sum(widths) + 2.5, 0.26 * max(map(len, targets)) + 1.6), width_ratios=widths, squeeze=False)  # fmt: skip
     for place, (axis, weights, source, target) in enumerate(
         zip(grid[0], alignments, sources, targets, strict=True)
     ):
@@ -54,7 +50,7 @@ def accuracy_by_length(
 
     series: name → (length of each example, whether it was right). The grey area marks the lengths of training.
     """
-    fig, axis = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
+    fig, axis = subplots(size=(6.5, 3.6))
     every = np.concatenate([as_array(lengths) for lengths, _ in series.values()])
     edges = (
         np.linspace(every.min(), every.max() + 1e-6, bins + 1) if isinstance(bins, int) else np.asarray(bins)
@@ -89,9 +85,7 @@ def looks_over_picture(
     """Draw a picture (3, height, width) once per word, lit where the speaker looked; a frame around what is named."""
     columns = min(len(words) + 1, 5)
     rows = -(-(len(words) + 1) // columns)
-    fig, grid = plt.subplots(
-        rows, columns, figsize=(1.75 * columns + 0.6, 1.95 * rows), squeeze=False, layout="constrained"
-    )
+    fig, grid = subplots(rows, columns, size=(1.75 * columns + 0.6, 1.95 * rows), squeeze=False)
     for axis in grid.flat:
         axis.axis("off")
     picture = as_array(image).transpose(1, 2, 0)
@@ -125,9 +119,7 @@ def looks_along_sound(
 ) -> None:
     """Draw a spectrogram (frames, bands) and, on the same seconds, where the speller listened for each letter."""
     seconds = len(spectrogram) / 100
-    fig, (above, below) = plt.subplots(
-        2, 1, figsize=(7.5, 4.6), height_ratios=[1.1, 1], sharex=True, layout="constrained"
-    )
+    fig, (above, below) = subplots(2, 1, size=(7.5, 4.6), height_ratios=[1.1, 1], sharex=True)
     top = above.imshow(
         as_array(spectrogram).T, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 375, 1375)
     )
@@ -189,7 +181,7 @@ def caption_widget(images: Tensor, describe: Callable[[Tensor], tuple[list[str],
             said[scene] = describe(images[scene])
         words, weights = said[scene]
         word = min(word, len(words) - 1)
-        fig, axis = plt.subplots(figsize=(3.4, 3.6), layout="constrained")
+        fig, axis = subplots(size=(3.4, 3.6))
         axis.axis("off")
         _lit(axis, as_array(images[scene]).transpose(1, 2, 0), as_array(weights[word]))
         axis.set_title(" ".join(f"[{w}]" if at == word else w for at, w in enumerate(words)), fontsize=8)
