@@ -35,7 +35,9 @@ def first_difference(
     return "type", f"{which} more came back than expected{named}."
 
 
-def promised_dtype(exercise: Exercise, recorded: Sequence[Outcome], expected: Sequence[Outcome]) -> str:
+def dtype_not_as_promised(
+    exercise: Exercise, recorded: Sequence[Outcome], expected: Sequence[Outcome]
+) -> str:
     """What is said of values that are right in another dtype than the docstring promises; "" where that is not so."""
     if not exercise.dtype:
         return ""
@@ -47,7 +49,7 @@ def promised_dtype(exercise: Exercise, recorded: Sequence[Outcome], expected: Se
     return ""
 
 
-def told_arguments(case: Case) -> str:
+def short_arguments(case: Case) -> str:
     """The arguments of a case that are told in a word, to know it by: " (target = 3)"."""
     short = {
         name: value

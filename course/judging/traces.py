@@ -94,7 +94,7 @@ def traces(model: nn.Module, where: str = "model", keep: Callable[[Any], Any] | 
     }
 
 
-def said(left: str, case: Mapping[str, Any]) -> str:
+def in_words(left: str, case: Mapping[str, Any]) -> str:
     """One thing that was left behind, to be said after "your function"; "" where it is none of ours: anybody may have recorded it."""
     what, _, where = left.partition(" ")
     known: Collection[str] = {"setting": _SETTINGS, "seed": _SEEDS}.get(what, case)

@@ -6,11 +6,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from course.judging.differences import Difference, first_difference, promised_dtype, told_arguments
+from course.judging.differences import Difference, dtype_not_as_promised, first_difference, short_arguments
 from course.judging.exercise import Case, Exercise, Values, is_real
 from course.judging.recording import Outcome
 from course.judging.sheets import Answers
-from course.judging.traces import said
+from course.judging.traces import in_words
 
 Kind = Literal[Difference, "right", "follows", "open", "misconception", "changed", "undefined", "killed"]
 
@@ -64,7 +64,7 @@ def compare(
         )
 
     if same(answers.expected, one_sided=True):
-        promised = promised_dtype(exercise, recorded, answers.expected)
+        promised = dtype_not_as_promised(exercise, recorded, answers.expected)
         if promised:
             return verdict("dtype", promised)
         return verdict("right", "Right.", exercise.points)
@@ -102,7 +102,7 @@ def compare(
 
     for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=False), start=1):
         if distance(exercise, got, want, case, one_sided=True, traceless=True) > 1:
-            which = where if hidden else f"On case {number} of {len(cases)}{told_arguments(case)}"
+            which = where if hidden else f"On case {number} of {len(cases)}{short_arguments(case)}"
             return verdict(*first_difference(exercise, got, want, case, answers.axes, which, hidden))
     if len(recorded) != len(answers.expected):
         return verdict("undefined", CUT_SHORT)
@@ -114,7 +114,7 @@ CUT_SHORT = "The recording is incomplete: the function ended the process before 
 
 def _left(got: Outcome, want: Outcome, case: Case) -> str:
     """What a call has left behind that the reference does not, in words; "" for nothing."""
-    return next(filter(None, (said(left, case) for left in got.left if left not in want.left)), "")
+    return next(filter(None, (in_words(left, case) for left in got.left if left not in want.left)), "")
 
 
 def prove_something(outcomes: Sequence[Outcome]) -> bool:
