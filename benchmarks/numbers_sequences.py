@@ -12,6 +12,7 @@ import sys
 import time
 
 import torch
+from targets import Table  # its neighbour in this folder
 from torch import Tensor, nn
 
 from course.data.captions import NAMED, WORDS, make_scenes
@@ -42,16 +43,8 @@ from solutions.sequence_attention import (
 )
 
 
-class Table:
-    """Lines with a target, and whether it was met."""
-
-    def __init__(self) -> None:
-        self.missed = 0
-
-    def line(self, what: str, value: str, target: str = "", met: bool | None = None) -> None:
-        self.missed += met is False
-        verdict = {True: "met", False: "NOT MET", None: ""}[met]
-        print(f"{what:<62} {value:>18}   {target:<10} {verdict}", flush=True)
+class Shares(Table):
+    """A table that also knows how to print a share."""
 
     def share(self, what: str, right: Tensor, target: float | None = None) -> None:
         """A share in percent with its standard error, against a target to be reached."""
@@ -79,7 +72,7 @@ def translated(model: Translator, pairs: list[DatePair]) -> Tensor:
     return torch.tensor([TARGET.decode(row) == pair.symbols for row, pair in zip(tokens, pairs, strict=True)])
 
 
-def dates(table: Table, examples: int) -> None:
+def dates(table: Shares, examples: int) -> None:
     """Translation, with attention and without, by sentence length; and a network trained within seconds."""
     print("\nTranslation: written-out dates, held-out dates only")
     models = {"with attention": load_date_translator(), "one vector": load_date_translator(attends=False)}
@@ -128,7 +121,7 @@ def beginner(steps: int = 300) -> Translator:
 
 
 @torch.no_grad()
-def captions(table: Table, examples: int) -> None:
+def captions(table: Shares, examples: int) -> None:
     """Captions word for word, and the peak of attention on the thing that is named."""
     print("\nCaptions: generated scenes")
     model, scenes = load_captioner(), make_scenes(examples, seed=9100)
@@ -168,7 +161,7 @@ def on_box(place: Tensor, boxes: Tensor, cell: int = 4) -> Tensor:
 
 
 @torch.no_grad()
-def speech(table: Table, examples: int) -> None:
+def speech(table: Shares, examples: int) -> None:
     """Words of notes, spelt letter for letter; and how often attention steps back."""
     print("\nSpeech: generated tone sequences")
     model, utterances = load_listener(), make_utterances(examples, seed=9200)
@@ -208,7 +201,7 @@ def speech(table: Table, examples: int) -> None:
 
 
 @torch.no_grad()
-def agreement(table: Table) -> None:
+def agreement(table: Shares) -> None:
     """Largest difference to PyTorch's own attention, float32."""
     print("\nSelf-attention against PyTorch (float32, largest difference)")
     generator = torch.Generator().manual_seed(0)
@@ -232,7 +225,7 @@ def agreement(table: Table) -> None:
 
 
 @torch.no_grad()
-def rows_of_digits(table: Table, examples: int) -> None:
+def rows_of_digits(table: Shares, examples: int) -> None:
     """Reversing and sorting, at the lengths of training and beyond."""
     print("\nReversing and sorting rows of digits, trained on 2 to 12")
     model = load_sequence_transformer()
@@ -251,7 +244,7 @@ def rows_of_digits(table: Table, examples: int) -> None:
 
 
 @torch.no_grad()
-def meanings(table: Table, examples: int) -> None:
+def meanings(table: Shares, examples: int) -> None:
     """Ambiguous words told apart; and which explanation names the word that told."""
     print("\nAmbiguous words in context")
     model = load_context_transformer()
@@ -307,7 +300,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=1000)
     examples = parser.parse_args().examples
     torch.set_num_threads(1)
-    table = Table()
+    table = Shares(62, 18, 10)
     dates(table, examples)
     captions(table, examples)
     speech(table, examples)

@@ -17,8 +17,8 @@ from course.judging import gaps
 from course.judging.archive import ArchiveError
 from course.judging.exercise import Exercise
 from course.judging.recording import own_line, record
-from course.judging.sheets import read_sheet, sheet_name
-from course.judging.verdict import Answers, Verdict, compare
+from course.judging.sheets import Answers, read_sheet, sheet_name
+from course.judging.verdict import Verdict, compare
 
 __all__ = ["CheckError", "check", "hint", "progress"]
 
@@ -136,7 +136,7 @@ def _exercise_of(fn: object, names: Mapping[str, Any], asking: str) -> tuple[str
         try:
             return find(name)
         except UnknownNameError as error:
-            said = str(error) if "Did you mean" in str(error) else said
+            said = str(error) if error.nearest else said
     raise CheckError(f"✘ {said}")
 
 

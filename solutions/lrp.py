@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -30,7 +29,7 @@ from solutions.layers import (
 )
 from solutions.lrp_any_network import relevance_of_inputs
 from solutions.lrp_shortcuts import ALPHA_BETA, BOX, EPSILON, GAMMA, Z_PLUS
-from solutions.sensitivity import input_gradient
+from solutions.sensitivity import input_gradient, one_hot
 
 __all__ = [
     "alpha_beta_rule", "backward_with", "epsilon_composite", "epsilon_gamma_box", "epsilon_plus", "epsilon_rule",
@@ -250,8 +249,7 @@ def relevance_by_layer(
         for layer in model:
             inputs.append(layer(inputs[-1].clone()))  # a copy: a layer may work in place
         logits = inputs.pop()
-        target = logits.argmax(dim=1) if target is None else torch.as_tensor(target, device=logits.device)
-        relevances = [logits * F.one_hot(target.expand(len(logits)), logits.shape[1])]
+        relevances = [logits * one_hot(logits, target)]
         for (name, layer), a in reversed(list(zip(model._modules.items(), inputs, strict=True))):
             if isinstance(layer, Layer):
                 rule = rules[name] if isinstance(rules, Mapping) else rules

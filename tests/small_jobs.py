@@ -15,7 +15,7 @@ import solutions.linear
 from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.recording import frozen_inputs, record
-from course.judging.verdict import Answers
+from course.judging.sheets import Answers
 from course.sandbox import confine
 from solutions.classroom.release.answers import answer_sheet
 from solutions.classroom.submission.sandbox import (

@@ -13,7 +13,7 @@ from itertools import product
 import pytest
 
 from course.judging import archive
-from course.judging.verdict import Answers
+from course.judging.sheets import Answers
 from course.sandbox import confine
 from solutions.classroom.grading.judge import decide
 from solutions.classroom.release.answers import answer_sheet

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from course.data.digits import load_digits
+from course.judging.traces import watch
 from course.models.digits import load_digits_cnn
 from solutions.filters import (
     crop_patch,
@@ -104,36 +105,32 @@ def test_maps_carry_their_gradient_to_the_image() -> None:
 def test_looking_leaves_the_model_as_it_was() -> None:
     model = Restless().train()
     model.norm.eval()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    modes = [module.training for module in model.modules()]
+    left = watch({"model": model})
     maps = feature_maps(model, "drop", drawn(2, 2, 1, 5, 4))
     assert torch.equal(maps, feature_maps(model, "drop", drawn(2, 2, 1, 5, 4))), "a second look sees the same"
-    assert [module.training for module in model.modules()] == modes
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert not any(module._forward_hooks for module in model.modules())
-    assert all(parameter.grad is None for parameter in model.parameters())
+    assert left() == []
 
 
 def test_a_failing_forward_pass_leaves_no_hook_and_no_mode() -> None:
     model = Restless().train()
+    left = watch({"model": model})
     with pytest.raises(RuntimeError):
         feature_maps(model, "conv", torch.zeros(1, 7, 5, 4))
-    assert model.training
-    assert not any(module._forward_hooks for module in model.modules())
     with pytest.raises(KeyboardInterrupt), evaluation_mode(model):
         raise KeyboardInterrupt
-    assert model.training
+    assert left() == []
 
 
 def test_wrong_layers_are_refused_by_name() -> None:
     model, x = Restless(), drawn(3, 1, 1, 5, 4)
+    left = watch({"model": model, "x": x})
     with pytest.raises(ValueError, match=r"no layer 'conv9'.*conv, norm"):
         feature_maps(model, "conv9", x)
     with pytest.raises(ValueError, match="'never' did not run"):
         feature_maps(model, "never", x)
     with pytest.raises(ValueError, match="'recurrent' returns a tuple"):
         feature_maps(model, "recurrent", x)
-    assert not any(module._forward_hooks for module in model.modules())
+    assert left() == []
 
 
 # ------------------------------------------------------------------------------------------------- fields
@@ -353,10 +350,10 @@ def test_untrained_torchvision_networks_run_from_maps_to_patches(name: str, laye
     pictures = normalize_filters(next(m for m in model.modules() if isinstance(m, nn.Conv2d)).weight)
     assert pictures.min() == 0
     assert pictures.max() == 1
+    left = watch({"model": model, "images": images})
     values, image, row, col = explore_dataset(model, layer, images.split(2), 2)
     patch = crop_patch(images[image[0, 0]], row[0, 0], col[0, 0], layer_field(model, layer))
     assert values.shape == image.shape == row.shape == col.shape == (len(values), 2)
     assert patch.isfinite().all()
     assert patch.any()
-    assert model.training
-    assert not any(module._forward_hooks for module in model.modules())
+    assert left() == []

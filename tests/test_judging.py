@@ -11,7 +11,8 @@ from torch import Tensor
 from course.exercises import find
 from course.judging.exercise import Case, Exercise, Values, at_least, equal, returned, within
 from course.judging.recording import frozen_inputs, record
-from course.judging.verdict import Answers, Verdict, compare, prove_something
+from course.judging.sheets import Answers
+from course.judging.verdict import Verdict, compare, prove_something
 from solutions.classroom.release.answers import answer_sheet
 from solutions.classroom.release.reference_source import home_of, load, replaced
 from solutions.misconceptions import misconceptions_of

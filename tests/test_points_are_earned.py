@@ -14,7 +14,8 @@ from torch import Tensor
 from course.exercises import chapters, exercises_of, find
 from course.judging.exercise import Exercise, Values
 from course.judging.recording import Outcome, frozen_inputs, record
-from course.judging.verdict import Answers, compare
+from course.judging.sheets import Answers
+from course.judging.verdict import compare
 from solutions.classroom.release.answers import PUBLIC_SEEDS
 from solutions.classroom.release.reference_source import home_of, load
 

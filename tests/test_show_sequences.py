@@ -32,7 +32,7 @@ def notebook(monkeypatch):
     """Pretend that somebody is looking; gather the widgets that are displayed."""
     displayed = []
     monkeypatch.setattr(back, "in_notebook", lambda: True)
-    monkeypatch.setattr(around, "in_notebook", lambda: True)
+    monkeypatch.setattr("course.show.explore.in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", displayed.append)
     return displayed
 

@@ -6,8 +6,8 @@ import pytest
 
 from course.judging import archive
 from course.judging.recording import Outcome
-from course.judging.sheets import sheet_name
-from course.judging.verdict import Answers, Verdict
+from course.judging.sheets import Answers, sheet_name
+from course.judging.verdict import Verdict
 from solutions.classroom.grading.judge import NOT_RIGHT, ONLY_HIDDEN, judge
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
 from solutions.classroom.submission.sandbox import Job, Result, Step

@@ -6,6 +6,7 @@ Read by students' notebooks (check, hint, progress), by the build and by the san
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Collection
 from functools import cache
 
 from course.judging.exercise import Exercise
@@ -29,7 +30,12 @@ CHAPTERS: tuple[str, ...] = (
 
 
 class UnknownNameError(LookupError):
-    """No chapter or exercise has this name. The message proposes the nearest one."""
+    """No chapter or exercise has this name. nearest: the known one that looks like it, proposed by the message; or ""."""
+
+    def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
+        self.nearest = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), "")
+        proposed = f"Did you mean '{self.nearest}'?" if self.nearest else f"There are: {', '.join(known)}."
+        super().__init__(f"There is no {kind} '{name}'. {proposed}")
 
 
 def chapters() -> tuple[str, ...]:
@@ -49,7 +55,7 @@ def chapter_named(name: str) -> str:
         number = chapter.partition("_")[0]
         if name in (chapter, topic(chapter), number, number.lstrip("0")):
             return chapter
-    raise UnknownNameError(f"There is no chapter '{name}'. {_nearest(name, chapters())}")
+    raise UnknownNameError("chapter", name, chapters())
 
 
 @cache
@@ -65,9 +71,4 @@ def find(name: str) -> tuple[str, Exercise]:
         if name in exercises_of(chapter):
             return chapter, exercises_of(chapter)[name]
     known = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
-    raise UnknownNameError(f"There is no exercise '{name}'. {_nearest(name, known)}")
-
-
-def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(known)}."
+    raise UnknownNameError("exercise", name, known)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course.exercises.filters_and_activations import drawn, history, small_cnn, traces
+from course.exercises.filters_and_activations import history, small_cnn
+from course.exercises.random_arguments import drawn
 from course.judging.exercise import Case, Exercise, Values, flatten
 
 
@@ -97,7 +98,7 @@ def _unit_cases(seed: int) -> list[Case]:
 def _observe_objective(fn: Callable[..., Any], case: Case) -> Values:
     f = fn(**case)
     seen = _values_and_slopes(f, case["model"].probe)
-    return {**seen, **traces(case["model"])}
+    return seen
 
 
 def _penalized_cases(seed: int) -> list[Case]:
@@ -125,15 +126,7 @@ def _ascent_cases(seed: int) -> list[Case]:
 
 def _observe_ascent(fn: Callable[..., Any], case: Case) -> Values:
     found = fn(**case)
-    networks = [case[name] for name in ("objective", "generator") if name in case]
-    left = [parameter.grad is not None for network in networks for parameter in network.parameters()]
-    return {
-        **flatten(found),
-        "start afterwards": case["start"],
-        "start asks for gradients": str(case["start"].requires_grad),
-        "history": history(found),
-        "gradients left on the network": str(sum(left)),
-    }
+    return {**flatten(found), "history": history(found)}
 
 
 def _latent_cases(seed: int) -> list[Case]:

@@ -9,24 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.judging.exercise import Case, Exercise, Values, equal, flatten, repeated, within
-
-
-def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    """Standard normal numbers times ``scale``, the same on every machine."""
-    return torch.from_numpy(scale * rng.standard_normal(shape)).float()
-
-
-def fill(model: nn.Module, rng: np.random.Generator, scale: float = 0.6) -> nn.Module:
-    """All weights and statistics drawn anew, in training mode, as a model may come."""
-    state = {}
-    for name, value in model.state_dict().items():
-        if name.endswith("running_var"):
-            state[name] = drawn(rng, *value.shape).square() + 0.5
-        else:
-            state[name] = drawn(rng, *value.shape, scale=scale) if value.is_floating_point() else value
-    model.load_state_dict(state)
-    return model.train()
+from course.exercises.random_arguments import drawn, filled
+from course.judging.exercise import Case, Exercise, Values, equal, repeated, within
 
 
 def chain(rng: np.random.Generator) -> nn.Module:
@@ -41,7 +25,7 @@ def chain(rng: np.random.Generator) -> nn.Module:
         flatten=nn.Flatten(),
         dense=nn.Linear(5 * 2 * 3, 4),
     )
-    return fill(nn.Sequential(layers), rng)
+    return filled(nn.Sequential(layers), rng)
 
 
 class Functional(nn.Module):
@@ -57,23 +41,6 @@ class Functional(nn.Module):
         a = F.max_pool2d(a, 3)
         a = torch.relu(self.conv2(a))
         return self.dense(a.flatten(1))
-
-
-def traces(model: nn.Module) -> Values:
-    """What a function may leave behind on a model."""
-    parts = dict(model.named_modules()).values()
-    hooks = sum(len(p._forward_hooks) + len(p._forward_pre_hooks) + len(p._backward_hooks) for p in parts)
-    state = [value.double().flatten() for value in model.state_dict().values()]
-    return {
-        "hooks left on the model": str(hooks),
-        "mode of the model": "training" if all(part.training for part in parts) else "evaluation",
-        "the model's weights and statistics": torch.cat(state),
-        "gradients left on the model": str(sum(p.grad is not None for p in model.parameters())),
-    }
-
-
-def _observe_map(fn: Callable[..., Any], case: Case) -> Values:
-    return {**flatten(fn(*case.values())), **traces(case["model"])}
 
 
 # ------------------------------------------------------------------------------------------- the cases
@@ -100,7 +67,7 @@ def _unpool_cases(seed: int) -> list[Case]:
 
 def _map_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    models = [chain(rng), fill(Functional(), rng)]
+    models = [chain(rng), filled(Functional(), rng)]
     target = torch.from_numpy(rng.permutation(4)[:3].copy())
     return [
         {"model": models[0], "x": drawn(rng, 3, 2, 7, 9), "target": target},
@@ -130,7 +97,7 @@ def _forgetting_cases(seed: int) -> list[Case]:
     layers[bottom] = nn.Conv2d(4, 60, kernel_size=5)
     layers |= {"relu1": nn.ReLU(), "flatten": nn.Flatten(), middle: nn.Linear(120, 90)}
     layers |= {"relu2": nn.ReLU(), top: nn.Linear(90, 110)}
-    model = fill(nn.Sequential(layers), rng, scale=0.3)
+    model = filled(nn.Sequential(layers), rng, scale=0.3)
     generator = torch.Generator().manual_seed(seed)
     return [{"model": model, "layers": [top, middle, bottom], "generator": generator}]
 
@@ -165,8 +132,6 @@ def _observe_forgetting(fn: Callable[..., Any], case: Case) -> Values:
     far = [bool((w.abs() > 2.5 * w.std()).any()) for w, _ in last]
     values["weights beyond 2.5 standard deviations"] = "some" if all(far) else "none"
     values["largest bias"] = torch.stack([b.double().abs().max() for _, b in last])
-    kept = all(torch.equal(trained[name], value) for name, value in case["model"].state_dict().items())
-    values["the trained model"] = "as it was" if kept else "changed"
     top = f"{case['layers'][0]}.weight"
     first = before[top].clone()
     for which, generator in (
@@ -204,7 +169,6 @@ EXERCISES = [
     Exercise(
         "guided_backprop",
         cases=_map_cases,
-        observe=_observe_map,
         points=3,
         minutes=15,
         hints=(
@@ -217,7 +181,6 @@ EXERCISES = [
     Exercise(
         "deconvnet",
         cases=_map_cases,
-        observe=_observe_map,
         points=2,
         minutes=5,
         hints=(
@@ -228,7 +191,6 @@ EXERCISES = [
     Exercise(
         "reconstruct_feature",
         cases=_feature_cases,
-        observe=_observe_map,
         points=3,
         minutes=20,
         hints=(
@@ -249,7 +211,6 @@ EXERCISES = [
             "mean of w² · fan-in, layer by layer": within(7, error="standard error"),
             "weights beyond 2.5 standard deviations": equal(),
             "largest bias": equal(atol=1e-6),
-            "the trained model": equal(),
             "the same generator gives": equal(),
             "another generator gives": equal(),
         },

@@ -10,12 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from course.exercises.random_arguments import drawn, filled
 from course.judging.exercise import Case, Exercise, Values, flatten
-
-
-def drawn(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    """Standard normal numbers times ``scale``, the same on every machine."""
-    return torch.from_numpy(scale * rng.standard_normal(shape)).float()
 
 
 def small_cnn(rng: np.random.Generator) -> nn.Sequential:
@@ -30,30 +26,7 @@ def small_cnn(rng: np.random.Generator) -> nn.Sequential:
             dense=nn.Linear(4 * 3 * 2, 5),
         )
     )
-    state = {}
-    for name, value in model.state_dict().items():
-        if name == "norm.running_var":
-            state[name] = drawn(rng, *value.shape).square() + 0.5
-        elif value.is_floating_point():
-            state[name] = drawn(rng, *value.shape, scale=0.7)
-        else:
-            state[name] = value
-    model.load_state_dict(state)
-    return model.train()
-
-
-def traces(model: nn.Module) -> Values:
-    """What a function may leave behind on a model: hooks, another mode, moved statistics, gradients."""
-    modules = dict(model.named_modules())
-    hooks = sum(len(each._forward_hooks) + len(each._forward_pre_hooks) for each in modules.values())
-    return {
-        "hooks left on the model": str(hooks),
-        "mode of the model": "training" if all(each.training for each in modules.values()) else "evaluation",
-        "the model's weights and statistics": torch.cat(
-            [v.double().flatten() for v in model.state_dict().values()]
-        ),
-        "gradients left on the model": str(sum(p.grad is not None for p in model.parameters())),
-    }
+    return filled(model, rng, scale=0.7)
 
 
 def history(found: object) -> str:
@@ -88,7 +61,7 @@ def _observe_maps(fn: Callable[..., Any], case: Case) -> Values:
     if isinstance(maps, Tensor) and maps.requires_grad:
         (slope,) = torch.autograd.grad(maps.square().sum(), case["x"], allow_unused=True)
         slope = torch.zeros_like(case["x"]) if slope is None else slope
-    return {**flatten(maps), "gradient of Σ maps² to x": slope, **traces(case["model"])}
+    return {**flatten(maps), "gradient of Σ maps² to x": slope}
 
 
 def _field_cases(seed: int) -> list[Case]:

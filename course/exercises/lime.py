@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from course.exercises.random_arguments import drawn, drawn_uniformly
 from course.judging.exercise import Case, Exercise, Values, equal, flatten, occurring, repeated, within
 
 SEGMENTS = torch.tensor(
@@ -21,14 +22,6 @@ SEGMENTS = torch.tensor(
 )
 QUARTERS = torch.tensor([[0, 0, 0, 1, 1], [0, 2, 2, 1, 1], [2, 2, 3, 3, 1], [2, 3, 3, 3, 3]])
 SEEDS, SAMPLES = 40, 1500  # random answers are averaged over this many seeds, each from this many samples
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
-    return torch.from_numpy(rng.normal(size=shape)).float()
-
-
-def _uniform(rng: np.random.Generator, *shape: int, low: float = 0.0) -> Tensor:
-    return torch.from_numpy(rng.uniform(low, 1, size=shape)).float()
 
 
 def _coins(rng: np.random.Generator, *shape: int) -> Tensor:
@@ -83,14 +76,14 @@ def _observe_masks(fn: Callable[..., Any], case: Case) -> Values:
 
 def _apply_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    image = _uniform(rng, 3, 6, 8)
+    image = drawn_uniformly(rng, 3, 6, 8)
     return [
         {"image": image, "segments": SEGMENTS, "masks": _coins(rng, 5, 6), "fill": 0.3},
         {
             "image": image[:1],
             "segments": SEGMENTS,
             "masks": _coins(rng, 4, 6),
-            "fill": _uniform(rng, 1, 6, 8),
+            "fill": drawn_uniformly(rng, 1, 6, 8),
         },
     ]
 
@@ -109,8 +102,8 @@ def _problem(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Masks, scores that are not quite linear in them, weights."""
     masks = _coins(rng, samples, features)
-    y = masks @ _normal(rng, features, *classes) + 0.5 * _normal(rng, samples, *classes) + 2.0
-    return masks, y.movedim(0, -1), _uniform(rng, samples, low=0.05) ** 2
+    y = masks @ drawn(rng, features, *classes) + 0.5 * drawn(rng, samples, *classes) + 2.0
+    return masks, y.movedim(0, -1), drawn_uniformly(rng, samples, low=0.05) ** 2
 
 
 def _surrogate_cases(seed: int) -> list[Case]:
@@ -128,8 +121,8 @@ def _fidelity_cases(seed: int) -> list[Case]:
     for classes in [(), (2,)]:
         masks, y, weights = _problem(rng, 20, 4, *classes)
         line = {
-            "coefficients": 0.7 * _normal(rng, *classes, 4),
-            "intercept": 2 + 0.2 * _normal(rng, *classes),
+            "coefficients": 0.7 * drawn(rng, *classes, 4),
+            "intercept": 2 + 0.2 * drawn(rng, *classes),
         }
         cases.append({"masks": masks, "y": y, "weights": weights} | line)
     return cases
@@ -146,7 +139,7 @@ def _selection_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     cases = []
     for samples, k in [(400, 4), (500, 5)]:
-        z = _normal(rng, samples, 8)
+        z = drawn(rng, samples, 8)
         hidden = z[:, 7].clone()
         z[:, 0] = z[:, 2] + 0.4 * z[:, 0]
         z[:, 7] = z[:, 2] - 0.4 * hidden
@@ -161,7 +154,7 @@ def _selection_cases(seed: int) -> list[Case]:
             {
                 "masks": z[:, order],
                 "y": everywhere + 5 * middle * z[:, 4] + 20 * far * z[:, 3],
-                "weights": nearness * _uniform(rng, samples, low=0.8),
+                "weights": nearness * drawn_uniformly(rng, samples, low=0.8),
                 "k": k,
             }
         )
@@ -192,12 +185,12 @@ class _Twisted(nn.Module):
 def _image_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     size = QUARTERS.flatten().bincount()[QUARTERS.flatten()].unsqueeze(1)
-    share = _uniform(rng, 4, 3, low=0.6)[QUARTERS.flatten()] * torch.tensor([1.0, -1.0, 1.2])
+    share = drawn_uniformly(rng, 4, 3, low=0.6)[QUARTERS.flatten()] * torch.tensor([1.0, -1.0, 1.2])
     predict = _Twisted(1.2 * share / size, torch.tensor([-1.0, 1.6, -0.4])).requires_grad_(False)
     undecided = _Twisted(
         1.2 * share / size * torch.tensor([-1.0, -0.8, 0.3]), torch.tensor([1.6, -1.2, -0.3])
     ).requires_grad_(False)
-    image = _uniform(rng, 1, 4, 5, low=0.8)
+    image = drawn_uniformly(rng, 1, 4, 5, low=0.8)
     common = {"predict": predict, "image": image, "segments": QUARTERS}
     rest = {"samples": SAMPLES, "generator": Generator().manual_seed(seed)}
     return [
@@ -210,10 +203,10 @@ def _image_cases(seed: int) -> list[Case]:
 def _tabular_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     scale = torch.tensor([0.2, 4.0, 1.5])
-    weight = 0.8 * (_uniform(rng, 3, 3, low=0.7) / scale.unsqueeze(1)) * torch.tensor([1.0, -1.0, 1.3])
+    weight = 0.8 * (drawn_uniformly(rng, 3, 3, low=0.7) / scale.unsqueeze(1)) * torch.tensor([1.0, -1.0, 1.3])
     predict = _Twisted(weight, torch.tensor([0.5, 0.6, -0.3])).requires_grad_(False)
     undecided = _Twisted(weight.roll(-1, dims=1), torch.tensor([0.6, 0.3, -0.3])).requires_grad_(False)
-    x = scale * _uniform(rng, 3, low=0.6) * torch.tensor([1.0, 1.0, -0.6])
+    x = scale * drawn_uniformly(rng, 3, low=0.6) * torch.tensor([1.0, 1.0, -0.6])
     common = {"predict": predict, "x": x, "scale": scale}
     rest = {"samples": SAMPLES, "generator": Generator().manual_seed(seed)}
     return [
@@ -227,13 +220,16 @@ def _observe_average(fn: Callable[..., Any], case: Case) -> Values:
     """Mean coefficients ("0") and intercept ("1") over many seeds, and their standard errors; what is asked first."""
     generator, drawn, asked = case["generator"], [], []
     first = generator.initial_seed()
-    case["predict"].register_forward_pre_hook(lambda _, batch: asked.append(batch[0][0].clone()))
-    for seed in range(SEEDS):
-        generator.manual_seed(1000 * first + seed)
-        parts = flatten(fn(*case.values()))
-        if set(parts) != {"0", "1"} or any(isinstance(part, str) for part in parts.values()):
-            return parts  # no pair (c, b)
-        drawn.append([part.detach().double() for part in parts.values() if isinstance(part, Tensor)])
+    listening = case["predict"].register_forward_pre_hook(lambda _, batch: asked.append(batch[0][0].clone()))
+    try:
+        for seed in range(SEEDS):
+            generator.manual_seed(1000 * first + seed)
+            parts = flatten(fn(*case.values()))
+            if set(parts) != {"0", "1"} or any(isinstance(part, str) for part in parts.values()):
+                return parts  # no pair (c, b)
+            drawn.append([part.detach().double() for part in parts.values() if isinstance(part, Tensor)])
+    finally:
+        listening.remove()
     c, b = (torch.stack(rows) for rows in zip(*drawn, strict=True))
     return {
         "0": c.mean(0),
@@ -333,8 +329,8 @@ EXERCISES = [
     Exercise(
         "explanation_stability",
         cases=lambda seed: [
-            {"coefficients": _normal(np.random.default_rng(seed), 5, 9), "k": 4},
-            {"coefficients": _normal(np.random.default_rng(seed + 1), 4, 6), "k": 3},
+            {"coefficients": drawn(np.random.default_rng(seed), 5, 9), "k": 4},
+            {"coefficients": drawn(np.random.default_rng(seed + 1), 4, 6), "k": 3},
         ],
         points=2,
         minutes=15,

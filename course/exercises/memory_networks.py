@@ -6,11 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course.exercises.random_arguments import drawn
 from course.judging.exercise import Case, Exercise, Values, flatten
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
-    return torch.from_numpy(rng.normal(size=shape)).float()
 
 
 def _write_cases(seed: int) -> list[Case]:
@@ -20,8 +17,8 @@ def _write_cases(seed: int) -> list[Case]:
     full = full.roll(2 - oldest)  # the oldest memory is neither the first nor the last
     half = torch.tensor([1, 0, -1, -1])
     return [
-        {"memory": _normal(rng, 5, 3), "age": full, "x": _normal(rng, 3)},
-        {"memory": torch.cat([_normal(rng, 2, 3), torch.zeros(2, 3)]), "age": half, "x": _normal(rng, 3)},
+        {"memory": drawn(rng, 5, 3), "age": full, "x": drawn(rng, 3)},
+        {"memory": torch.cat([drawn(rng, 2, 3), torch.zeros(2, 3)]), "age": half, "x": drawn(rng, 3)},
     ]
 
 
@@ -33,12 +30,12 @@ def _observe_write(fn: Any, case: Case) -> Values:
 
 def _lookup_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    query, memory = _normal(rng, 4, 6), _normal(rng, 4, 5, 6)
+    query, memory = drawn(rng, 4, 6), drawn(rng, 4, 5, 6)
     scores = torch.einsum("bd,bsd->bs", query, memory)
     mask = torch.ones(4, 5, dtype=torch.bool)
     mask[torch.arange(3), scores[:3].argmax(1)] = False  # the best match of three rows is an empty slot
     # In the last row a long memory wins over one that points the same way as the query.
-    memory[3, 1], memory[3, 2] = 0.9 * query[3], 3 * query[3] + 2 * _normal(rng, 6)
+    memory[3, 1], memory[3, 2] = 0.9 * query[3], 3 * query[3] + 2 * drawn(rng, 6)
     memory[3, 2] += query[3] * (6 - (memory[3, 2] @ query[3])).clamp(min=0) / (query[3] @ query[3])
     return [{"query": query, "memory": memory, "mask": mask}]
 
@@ -47,8 +44,8 @@ def _margin_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     correct = torch.from_numpy(rng.integers(4, size=5))
     return [
-        {"scores": _normal(rng, 5, 4), "correct": correct, "margin": 0.7},
-        {"scores": 0.2 * _normal(rng, 3, 6), "correct": torch.tensor([5, 0, 2]), "margin": 0.1},
+        {"scores": drawn(rng, 5, 4), "correct": correct, "margin": 0.7},
+        {"scores": 0.2 * drawn(rng, 3, 6), "correct": torch.tensor([5, 0, 2]), "margin": 0.1},
     ]
 
 
@@ -64,14 +61,14 @@ def _embed_cases(seed: int) -> list[Case]:
     tokens[1, 1, 3:] = 0
     tokens[1, 2] = 0
     return [
-        {"tokens": tokens, "embedding": _normal(rng, 9, 5), "encoding": _normal(rng, 4, 5)},
-        {"tokens": tokens[0, 0], "embedding": _normal(rng, 9, 5), "encoding": _normal(rng, 4, 5)},
+        {"tokens": tokens, "embedding": drawn(rng, 9, 5), "encoding": drawn(rng, 4, 5)},
+        {"tokens": tokens[0, 0], "embedding": drawn(rng, 9, 5), "encoding": drawn(rng, 4, 5)},
     ]
 
 
 def _hop_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    query, memory_in, memory_out = _normal(rng, 3, 4), _normal(rng, 3, 5, 4), _normal(rng, 3, 5, 4)
+    query, memory_in, memory_out = drawn(rng, 3, 4), drawn(rng, 3, 5, 4), drawn(rng, 3, 5, 4)
     mask = torch.tensor([[True, True, True, False, False], [True, False, True, True, True], [False] * 5])
     return [
         {"query": query, "memory_in": memory_in, "memory_out": memory_out},
@@ -93,19 +90,19 @@ def _repeat_cases(seed: int) -> list[Case]:
     return [
         {
             "hop": _stand_in_hop,
-            "query": _normal(rng, 3, 5),
-            "memories_in": _normal(rng, hops, 3, 4, 5),
-            "memories_out": _normal(rng, hops, 3, 4, 5),
+            "query": drawn(rng, 3, 5),
+            "memories_in": drawn(rng, hops, 3, 4, 5),
+            "memories_out": drawn(rng, hops, 3, 4, 5),
             "mask": mask,
             "transfer": transfer,
         }
-        for hops, transfer in ((3, torch.eye(5)), (2, 0.6 * _normal(rng, 5, 5)))
+        for hops, transfer in ((3, torch.eye(5)), (2, 0.6 * drawn(rng, 5, 5)))
     ]
 
 
 def _clip_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    gradients = [3 * _normal(rng, 4, 6), 0.01 * _normal(rng, 3, 2), 20 * _normal(rng, 2, 2)]
+    gradients = [3 * drawn(rng, 4, 6), 0.01 * drawn(rng, 3, 2), 20 * drawn(rng, 2, 2)]
     return [{"gradients": gradients, "limit": 4.0}]
 
 

@@ -99,22 +99,6 @@ def _deleted(seed: int) -> list[Case]:
     ]
 
 
-def _explain(fn: Callable[..., Any], case: Case) -> Values:
-    """The relevance, and what the explanation leaves behind on the model."""
-    model = case["model"]
-    before = [part.training for part in model.modules()]
-    values = flatten(fn(*case.values()))
-    traces = {
-        "gradients in its weights": any(weight.grad is not None for weight in model.parameters()),
-        "hooks": any(part._forward_hooks or part._backward_hooks for part in model.modules()),
-        "another mode": before != [part.training for part in model.modules()],
-        "frozen weights": not all(weight.requires_grad for weight in model.parameters()),
-    }
-    return values | {
-        "left on the model": ", ".join(name for name, found in traces.items() if found) or "nothing"
-    }
-
-
 def _compared(fn: Callable[..., Any], case: Case) -> Values:
     """The scores of the model that comes back, on a batch, and their slope."""
     x = torch.linspace(-1, 1, 60).view(3, 1, 5, 4).sin().requires_grad_()
@@ -156,7 +140,6 @@ EXERCISES = [
     Exercise(
         "input_gradient",
         cases=_met_in_training,
-        observe=_explain,
         points=3,
         minutes=12,
         hints=(
@@ -170,7 +153,6 @@ EXERCISES = [
     Exercise(
         "saliency",
         cases=_explained,
-        observe=_explain,
         points=1,
         minutes=3,
         hints=("One line: the size of what input_gradient gives.",),
@@ -178,7 +160,6 @@ EXERCISES = [
     Exercise(
         "sensitivity",
         cases=_explained,
-        observe=_explain,
         points=1,
         minutes=3,
         hints=("One line: each entry of the gradient, squared by itself.",),
@@ -186,7 +167,6 @@ EXERCISES = [
     Exercise(
         "gradient_times_input",
         cases=_explained,
-        observe=_explain,
         points=1,
         minutes=4,
         hints=("Entry by entry: the input times its slope. Nothing is added up.",),
@@ -225,7 +205,6 @@ EXERCISES = [
     Exercise(
         "integrated_gradients",
         cases=_way,
-        observe=_explain,
         points=4,
         minutes=15,
         hints=(

@@ -7,17 +7,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from course.exercises.random_arguments import drawn, drawn_uniformly
 from course.judging.exercise import Case, Exercise, Values, equal, flatten, occurring, repeated, within
 
 TOSSES = 40_000  # per weight, for the stochastic signs
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
-    return torch.from_numpy(rng.normal(size=shape)).float()
-
-
-def _uniform(rng: np.random.Generator, *shape: int) -> Tensor:
-    return torch.from_numpy(rng.uniform(0.1, 1, size=shape)).float()
 
 
 # pruning
@@ -28,7 +21,7 @@ def _step_cases(seed: int) -> list[Case]:
     cases = []
     for shape, lr, l1, l2 in [((4, 5), 0.2, 1.5, 0.4), ((12,), 0.1, 2.0, 0.0), ((3, 4), 0.3, 0.0, 0.7)]:
         cases.append(
-            {"w": 0.5 * _normal(rng, *shape), "gradient": _normal(rng, *shape), "lr": lr, "l1": l1, "l2": l2}
+            {"w": 0.5 * drawn(rng, *shape), "gradient": drawn(rng, *shape), "lr": lr, "l1": l1, "l2": l2}
         )
     return cases
 
@@ -36,9 +29,9 @@ def _step_cases(seed: int) -> list[Case]:
 def _prune_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        {"saliency": _uniform(rng, 4, 7), "fraction": 0.345},  # 9.66 of 28
-        {"saliency": _normal(rng, 19) * 30, "fraction": 0.8},  # 15.2 of 19
-        {"saliency": _normal(rng, 4, 6).clamp_min(0), "fraction": 0.25},  # 6 of 24, while about 12 are zero
+        {"saliency": drawn_uniformly(rng, 4, 7, low=0.1), "fraction": 0.345},  # 9.66 of 28
+        {"saliency": drawn(rng, 19) * 30, "fraction": 0.8},  # 15.2 of 19
+        {"saliency": drawn(rng, 4, 6).clamp_min(0), "fraction": 0.25},  # 6 of 24, while about 12 are zero
     ]
 
 
@@ -55,8 +48,8 @@ def _observe_keep(fn: Callable[..., Any], case: Case) -> Values:
 def _hessian_cases(seed: int) -> list[Case]:
     """A small tanh network; "loss" holds its data, because the loss itself must hang on the parameters (see observe)."""
     rng = np.random.default_rng(seed)
-    data = (_normal(rng, 5, 3), torch.from_numpy(rng.integers(0, 2, 5)))
-    return [{"loss": data, "parameters": [_normal(rng, 3, 3), _normal(rng, 2, 3)]}]
+    data = (drawn(rng, 5, 3), torch.from_numpy(rng.integers(0, 2, 5)))
+    return [{"loss": data, "parameters": [drawn(rng, 3, 3), drawn(rng, 2, 3)]}]
 
 
 def _observe_hessian(fn: Callable[..., Any], case: Case) -> Values:
@@ -71,16 +64,16 @@ def _observe_hessian(fn: Callable[..., Any], case: Case) -> Values:
 def _saliency_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        {"w": _normal(rng, 3, 5), "h": _uniform(rng, 3, 5)},
-        {"w": 3 * _normal(rng, 8), "h": _normal(rng, 8)},
+        {"w": drawn(rng, 3, 5), "h": drawn_uniformly(rng, 3, 5, low=0.1)},
+        {"w": 3 * drawn(rng, 8), "h": drawn(rng, 8)},
     ]
 
 
 def _cell_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        {"w": _normal(rng, 3, 5), "h": _uniform(rng, 3, 5)},
-        {"w": _normal(rng, 4, 3, 2, 2), "h": _uniform(rng, 4, 3, 2, 2)},
+        {"w": drawn(rng, 3, 5), "h": drawn_uniformly(rng, 3, 5, low=0.1)},
+        {"w": drawn(rng, 4, 3, 2, 2), "h": drawn_uniformly(rng, 4, 3, 2, 2, low=0.1)},
     ]
 
 
@@ -90,7 +83,7 @@ def _cell_cases(seed: int) -> list[Case]:
 def _weight_cases(parameter: str) -> Callable[[int], list[Case]]:
     def cases(seed: int) -> list[Case]:
         rng = np.random.default_rng(seed)
-        w = 1.2 * _normal(rng, 4, 6)
+        w = 1.2 * drawn(rng, 4, 6)
         w[1, 2] = w[3, 0] = 0.0
         w[0, 0], w[2, 5] = 2.3, -1.7
         return [{parameter: w}]
@@ -101,7 +94,7 @@ def _weight_cases(parameter: str) -> Callable[[int], list[Case]]:
 def _scaled_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     sizes = torch.tensor([0.2, 1.0, 4.0]).view(3, 1, 1, 1)
-    return [*_weight_cases("w")(seed), {"w": sizes * _normal(rng, 3, 2, 2, 3)}]
+    return [*_weight_cases("w")(seed), {"w": sizes * drawn(rng, 3, 2, 2, 3)}]
 
 
 def _upstream(like: Tensor) -> Tensor:
@@ -131,7 +124,7 @@ def _gradient(value: Tensor, x: Tensor, upstream: Tensor) -> Tensor:
 
 def _stochastic_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    w = torch.cat([torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0]), 1.6 * _uniform(rng, 4) - 0.8])
+    w = torch.cat([torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0]), 1.6 * drawn_uniformly(rng, 4, low=0.1) - 0.8])
     return [{"w": w, "generator": Generator().manual_seed(seed)}]
 
 
@@ -165,8 +158,8 @@ def _observe_tosses(fn: Callable[..., Any], case: Case) -> Values:
 def _connect_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        {"w": 0.6 * _normal(rng, 4, 5).clamp(-1.5, 1.5), "gradient": 3 * _normal(rng, 4, 5), "lr": 0.2},
-        {"w": 0.3 * _normal(rng, 7), "gradient": _normal(rng, 7), "lr": 0.1},
+        {"w": 0.6 * drawn(rng, 4, 5).clamp(-1.5, 1.5), "gradient": 3 * drawn(rng, 4, 5), "lr": 0.2},
+        {"w": 0.3 * drawn(rng, 7), "gradient": drawn(rng, 7), "lr": 0.1},
     ]
 
 

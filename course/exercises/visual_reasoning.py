@@ -4,24 +4,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course.exercises.random_arguments import drawn
 from course.judging.exercise import Case, Exercise
-
-
-def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    return torch.from_numpy(scale * rng.normal(size=shape)).float()
 
 
 def _pair_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
-        {"objects": _normal(rng, 2, 3, 4), "question": _normal(rng, 2, 5)},
-        {"objects": _normal(rng, 3, 1, 2), "question": _normal(rng, 3, 2)},
+        {"objects": drawn(rng, 2, 3, 4), "question": drawn(rng, 2, 5)},
+        {"objects": drawn(rng, 3, 1, 2), "question": drawn(rng, 3, 2)},
     ]
 
 
 def _relate_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    judge, conclude = _normal(rng, 11, 6), _normal(rng, 6, 4)
+    judge, conclude = drawn(rng, 11, 6), drawn(rng, 6, 4)
 
     def g(pairs: Tensor) -> Tensor:
         return (pairs @ judge).relu()
@@ -29,7 +26,7 @@ def _relate_cases(seed: int) -> list[Case]:
     def f(total: Tensor) -> Tensor:
         return torch.tanh(0.05 * total @ conclude)
 
-    return [{"objects": _normal(rng, 3, 4, 4), "question": _normal(rng, 3, 3), "g": g, "f": f}]
+    return [{"objects": drawn(rng, 3, 4, 4), "question": drawn(rng, 3, 3), "g": g, "f": f}]
 
 
 def _control_cases(seed: int) -> list[Case]:
@@ -37,12 +34,12 @@ def _control_cases(seed: int) -> list[Case]:
     mask = torch.tensor([[True, True, True, False, False], [True] * 5, [True, True, False, False, False]])
     return [
         {
-            "control": _normal(rng, 3, 4),
-            "question": _normal(rng, 3, 4),
-            "words": _normal(rng, 3, 5, 4),
+            "control": drawn(rng, 3, 4),
+            "question": drawn(rng, 3, 4),
+            "words": drawn(rng, 3, 5, 4),
             "mask": mask,
-            "w_question": _normal(rng, 4, 8),
-            "w_attend": _normal(rng, 4),
+            "w_question": drawn(rng, 4, 8),
+            "w_attend": drawn(rng, 4),
         }
     ]
 
@@ -51,46 +48,46 @@ def _read_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     return [
         {
-            "memory": _normal(rng, 3, 4),
-            "knowledge": _normal(rng, 3, 6, 4),
-            "control": _normal(rng, 3, 4),
-            "w_memory": _normal(rng, 4, 4, scale=0.7),
-            "w_knowledge": _normal(rng, 4, 4, scale=0.7),
-            "w_merge": _normal(rng, 4, 8, scale=0.5),
-            "w_attend": _normal(rng, 4),
+            "memory": drawn(rng, 3, 4),
+            "knowledge": drawn(rng, 3, 6, 4),
+            "control": drawn(rng, 3, 4),
+            "w_memory": drawn(rng, 4, 4, scale=0.7),
+            "w_knowledge": drawn(rng, 4, 4, scale=0.7),
+            "w_merge": drawn(rng, 4, 8, scale=0.5),
+            "w_attend": drawn(rng, 4),
         }
     ]
 
 
 def _write_unit_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    return [{"memory": _normal(rng, 3, 4), "read": _normal(rng, 3, 4), "w_write": _normal(rng, 4, 8)}]
+    return [{"memory": drawn(rng, 3, 4), "read": drawn(rng, 3, 4), "w_write": drawn(rng, 4, 8)}]
 
 
 def _reason_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     batch, d, steps = 3, 6, 2
     weights = {
-        "control": _normal(rng, d),
-        "memory": _normal(rng, d),
-        "steps": _normal(rng, steps, d, d),
-        "w_question": _normal(rng, d, 2 * d, scale=0.6),
-        "w_word": _normal(rng, d),
-        "w_memory": _normal(rng, d, d),
-        "w_knowledge": _normal(rng, d, d, scale=0.7),
-        "w_merge": _normal(rng, d, 2 * d, scale=0.5),
-        "w_thing": _normal(rng, d),
-        "w_write": _normal(rng, d, 2 * d, scale=0.7),
-        "v": _normal(rng, 5, 2 * d),
-        "u": _normal(rng, 7, 5),
+        "control": drawn(rng, d),
+        "memory": drawn(rng, d),
+        "steps": drawn(rng, steps, d, d),
+        "w_question": drawn(rng, d, 2 * d, scale=0.6),
+        "w_word": drawn(rng, d),
+        "w_memory": drawn(rng, d, d),
+        "w_knowledge": drawn(rng, d, d, scale=0.7),
+        "w_merge": drawn(rng, d, 2 * d, scale=0.5),
+        "w_thing": drawn(rng, d),
+        "w_write": drawn(rng, d, 2 * d, scale=0.7),
+        "v": drawn(rng, 5, 2 * d),
+        "u": drawn(rng, 7, 5),
     }
     mask = torch.tensor([[True, True, False, False], [True] * 4, [True, True, True, False]])
     return [
         {
-            "question": _normal(rng, batch, d),
-            "words": _normal(rng, batch, 4, d),
+            "question": drawn(rng, batch, d),
+            "words": drawn(rng, batch, 4, d),
             "mask": mask,
-            "knowledge": _normal(rng, batch, 5, d),
+            "knowledge": drawn(rng, batch, 5, d),
             "weights": weights,
         }
     ]

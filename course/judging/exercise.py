@@ -75,6 +75,25 @@ def occurring(values: Tensor) -> str:
     return ", ".join(f"{value:g}" for value in found) if len(found) <= 10 else "many different ones"
 
 
+def is_real(value: Tensor) -> bool:
+    """Whether it holds numbers that a rule can compare: real ones, of any size."""
+    return value.dtype in _REAL
+
+
+_REAL = {
+    torch.float64,
+    torch.float32,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.int32,
+    torch.int16,
+    torch.int8,
+    torch.uint8,
+    torch.bool,
+}
+
+
 def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
     """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text."""
 
@@ -139,6 +158,15 @@ def at_least(score: Callable[[Case, Values], float], slack: float) -> Rule:
     return distance
 
 
+SLOPE = "slope of "
+"""How the gradient that arrives at an argument is called among the values."""
+
+NO_SLOPE = "none"
+"""What is recorded where no gradient arrives."""
+
+_SLOPES_ALIKE = equal(rtol=1e-3, atol=1e-4)
+
+
 @dataclass(frozen=True)
 class Exercise:
     """One function that a chapter asks for.
@@ -149,6 +177,8 @@ class Exercise:
     observe: what is recorded of the function on one case.
     compare: one rule for every observed value, or a rule per name (names without a rule are only kept for the rules).
     dtype: True where the docstring promises the dtype.
+    changes: the arguments that the function is there to change; any other that it changes costs the points.
+    slope: the arguments through which a chapter trains; the gradient that arrives at them is recorded with the values.
     """
 
     name: str
@@ -160,7 +190,11 @@ class Exercise:
     observe: Callable[[Callable[..., Any], Case], Values] = returned
     compare: Rule | Mapping[str, Rule] = field(default_factory=equal)
     dtype: bool = False
+    changes: tuple[str, ...] = ()
+    slope: tuple[str, ...] = ()
 
     def rule(self, name: str) -> Rule | None:
         """The rule for one observed value, or None where it is not compared."""
+        if name.startswith(SLOPE):
+            return _SLOPES_ALIKE
         return self.compare.get(name) if isinstance(self.compare, Mapping) else self.compare

@@ -1,9 +1,10 @@
 """Recording what a function does on the cases of some seeds. The same code for reference, misconception and student."""
 
+import inspect
 import linecache
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,17 +14,27 @@ import torch
 from torch import Tensor
 
 from course.judging.archive import Tree, freeze, thaw
-from course.judging.exercise import Case, Exercise, Values
+from course.judging.exercise import NO_SLOPE, SLOPE, Case, Exercise, Values
+from course.judging.traces import watch
 
 LARGEST_VALUE = 4_000_000
 """Elements of one recorded tensor; a larger one is described, not kept."""
+
+MOST_LEFT = 20
+"""Things that are noted of what a call has left behind."""
+
+_NO_MEMORY = "can't allocate memory"
+"""What torch says, in a RuntimeError, when the processor's memory is full; there is no type for it, as there is on a GPU."""
 
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
 @dataclass
 class Outcome:
-    """What one call did: values by name, or what it raised and where."""
+    """What one call did: values by name, or what it raised and where; and what it left behind (see course.judging.traces).
+
+    miscalled: it raised because its signature does not take the arguments of the case.
+    """
 
     values: Values = field(default_factory=dict)
     raised: str = ""
@@ -33,6 +44,8 @@ class Outcome:
     function: str = ""
     text: str = ""
     devices: dict[str, str] = field(default_factory=dict)
+    miscalled: bool = False
+    left: list[str] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -59,8 +72,10 @@ class Outcome:
 
         values = {str(k): v for k, v in get("values", dict, {}).items() if isinstance(v, Tensor | str)}
         devices = {str(k): v for k, v in get("devices", dict, {}).items() if isinstance(v, str)}
+        left = [text[:200] for text in get("left", list, [])[:MOST_LEFT] if isinstance(text, str)]
         texts = {key: get(key, str, "")[:500] for key in ("raised", "message", "file", "function", "text")}
-        return cls(values=values, devices=devices, line=get("line", int, 0), **texts)
+        line, miscalled = get("line", int, 0), get("miscalled", bool, False)
+        return cls(values=values, devices=devices, left=left, line=line, miscalled=miscalled, **texts)
 
 
 def fresh_cases(exercise: Exercise, seed: int, inputs: Tree = None, device: str = "cpu") -> list[Case]:
@@ -96,9 +111,18 @@ def record(
 
 
 def record_case(fn: Callable[..., Any], exercise: Exercise, case: Case) -> Outcome:
-    """What `fn` does on one case."""
+    """What `fn` does on one case, and what it leaves behind."""
+    case, leaves = _with_leaves(case, exercise.slope)
+    differences = watch(case, exercise.changes)
+    outcome = _outcome(fn, exercise, case, leaves)
+    outcome.left = differences()[:MOST_LEFT]
+    return outcome
+
+
+def _outcome(fn: Callable[..., Any], exercise: Exercise, case: Case, leaves: dict[str, Tensor]) -> Outcome:
     try:
         values = exercise.observe(fn, case)
+        values = {**values, **_slopes(values, leaves)}
         return Outcome(
             values={name: _plain(value) for name, value in values.items()},
             devices={name: str(v.device.type) for name, v in values.items() if isinstance(v, Tensor)},
@@ -109,13 +133,53 @@ def record_case(fn: Callable[..., Any], exercise: Exercise, case: Case) -> Outco
         file, line, function, text = own_line(error.__traceback__)
         message = str(error).strip().splitlines()
         return Outcome(
-            raised="MemoryError" if "can't allocate memory" in str(error) else type(error).__name__,
+            raised="MemoryError" if _NO_MEMORY in str(error) else type(error).__name__,
             message=message[0][:300] if message else "",
             file=file,
             line=line,
             function=function,
             text=text,
+            miscalled=isinstance(error, TypeError) and not text and not _takes(fn, case),
         )
+
+
+def _takes(fn: Callable[..., Any], case: Case) -> bool:
+    """Whether a function's signature takes as many arguments as a case has."""
+    try:
+        inspect.signature(fn).bind(*case.values())
+    except TypeError:
+        return False
+    except Exception:  # it does not say: written in C, or made to look like something else
+        return True
+    return True
+
+
+def _with_leaves(case: Case, names: Sequence[str]) -> tuple[Case, dict[str, Tensor]]:
+    """The case with these arguments ready to be differentiated by, and the tensors that their gradients arrive at."""
+    leaves = {name: case[name].detach().clone().requires_grad_() for name in names}
+    return {**case, **{name: leaf.clone() for name, leaf in leaves.items()}}, leaves
+
+
+def _slopes(values: Values, leaves: Mapping[str, Tensor]) -> Values:
+    """The gradient of one fixed combination of all returned numbers, by argument; in words where none arrives."""
+    if not leaves:
+        return {}
+    parts = [v for v in values.values() if isinstance(v, Tensor) and v.requires_grad]
+    found: list[Tensor | None] = [None] * len(leaves)
+    if parts:
+        one_number = torch.stack([_combined(part) for part in parts]).sum()
+        found = list(torch.autograd.grad(one_number, [*leaves.values()], allow_unused=True))
+    return {
+        f"{SLOPE}{name}": NO_SLOPE if slope is None else slope
+        for name, slope in zip(leaves, found, strict=True)
+    }
+
+
+def _combined(value: Tensor) -> Tensor:
+    """Σ cos(k)·vₖ over the finite numbers of a tensor: no two of them count alike."""
+    flat = value.flatten()
+    weights = torch.arange(flat.numel(), dtype=flat.dtype, device=flat.device).cos()
+    return (weights * flat.where(flat.isfinite(), 0)).sum()
 
 
 def _plain(value: Tensor | str) -> Tensor | str:

@@ -10,14 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course.data.captions import WORDS
-from course.data.vocabulary import START
 from course.models.checkpoints import load_checkpoint
+from course.models.teacher import Step, with_teacher
 
 Look = Callable[..., tuple[Tensor, Tensor]]
 """look(state, features, W, U, v) → (context, weights over places)."""
-
-Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""step(token, state) → (logits, next state, weights)."""
 
 
 class Captioner(nn.Module):
@@ -71,13 +68,7 @@ class Captioner(nn.Module):
         """Speak with a teacher: at each step the right previous word is given. Returns (logits, weights)."""
         features, state = self.encode(images)
         step = self.stepper(features, look)
-        token, logits, weights = torch.full_like(tokens[:, 0], START), [], []
-        for right in tokens.unbind(dim=1):
-            step_logits, state, step_weights = step(token, state)
-            logits.append(step_logits)
-            weights.append(step_weights)
-            token = right
-        return torch.stack(logits, dim=1), torch.stack(weights, dim=1)
+        return with_teacher(step, state, tokens)
 
 
 def captioner() -> Captioner:

@@ -12,14 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course.data.tones import BANDS, NOTES
-from course.data.vocabulary import START
 from course.models.checkpoints import load_checkpoint
+from course.models.teacher import Step, with_teacher
 
 Attend = Callable[..., tuple[Tensor, Tensor]]
 Halve = Callable[[Tensor], Tensor]
-
-Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""step(token, state) → (logits, next state, weights)."""
 
 
 class Heard(NamedTuple):
@@ -105,13 +102,7 @@ class Listener(nn.Module):
         """Spell with a teacher: at each step the right previous letter is given. Returns (logits, alignment)."""
         heard = self.listen(frames, lengths, pyramid)
         step, state = self.stepper(heard, attend), self.first_state(heard)
-        token, logits, alignment = torch.full_like(tokens[:, 0], START), [], []
-        for right in tokens.unbind(dim=1):
-            step_logits, state, weights = step(token, state)
-            logits.append(step_logits)
-            alignment.append(weights)
-            token = right
-        return torch.stack(logits, dim=1), torch.stack(alignment, dim=1)
+        return with_teacher(step, state, tokens)
 
 
 def listener() -> Listener:

@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from course.data.dates import SOURCE, TARGET
-from course.data.vocabulary import PAD, START
+from course.data.vocabulary import PAD
 from course.models.checkpoints import load_checkpoint
+from course.models.teacher import Step, with_teacher
 
 Attend = Callable[..., tuple[Tensor, Tensor]]
 """attend(state, annotations, W, U, v, mask) → (context, weights)."""
-
-Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""step(token, state) → (logits, next state, weights)."""
 
 
 class Encoded(NamedTuple):
@@ -85,13 +83,7 @@ class Translator(nn.Module):
         """Write with a teacher: at each step the right previous token is given. Returns (logits, alignment)."""
         encoded = self.encode(words)
         step, state = self.stepper(encoded, attend), encoded.state
-        token, logits, alignment = torch.full_like(tokens[:, 0], START), [], []
-        for right in tokens.unbind(dim=1):
-            step_logits, state, weights = step(token, state)
-            logits.append(step_logits)
-            alignment.append(weights)
-            token = right
-        return torch.stack(logits, dim=1), torch.stack(alignment, dim=1)
+        return with_teacher(step, state, tokens)
 
 
 def date_translator(attends: bool = True) -> Translator:

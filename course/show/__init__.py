@@ -12,10 +12,13 @@ import html
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from torch import Tensor
 
 SIGNED = "RdBu_r"  # below zero blue, zero white, above zero red: also told apart when red and green are not
 ONE_SIDED = LinearSegmentedColormap.from_list("white to red", plt.get_cmap(SIGNED)(range(128, 256)))
@@ -42,6 +45,11 @@ def show(fig: Figure, alt: str) -> None:
         plt.close(fig)
 
 
+def subplots(*shape: int, size: tuple[float, float], **more: Any) -> tuple[Figure, Any]:
+    """A figure of so many inches and its axes (rows, columns), laid out so that no label is cut off or covers another."""
+    return plt.subplots(*shape, figsize=size, layout="constrained", **more)
+
+
 def in_notebook() -> bool:
     """Whether somebody may be looking: this runs in a Jupyter kernel."""
     try:
@@ -50,6 +58,11 @@ def in_notebook() -> bool:
         return False
     shell = get_ipython()
     return shell is not None and shell.has_trait("kernel")
+
+
+def as_array(values: Tensor | np.ndarray) -> np.ndarray:
+    """For matplotlib: a tensor's numbers, wherever it lies and whatever gradients it carries."""
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
 def _png(fig: Figure) -> bytes:

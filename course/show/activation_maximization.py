@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 from torch import Tensor
 
-from course.show import COLORS, INK, SIGNED, show
+from course.show import COLORS, INK, SIGNED, show, subplots
 
 
 def liked_images(
@@ -21,13 +20,8 @@ def liked_images(
     low, colors = (-limit, SIGNED) if signed else (0.0, INK)
     count = max(len(images) for images in rows.values())
     heights = [1.25 if name in captions else 0.95 for name in rows]
-    fig, axes = plt.subplots(
-        len(rows),
-        count,
-        figsize=(count * 0.92 + 2.2, sum(heights) + 0.4),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
+    fig, axes = subplots(
+        len(rows), count, size=(count * 0.92 + 2.2, sum(heights) + 0.4), height_ratios=heights, squeeze=False
     )
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for place, axis in enumerate(line):
@@ -49,7 +43,7 @@ def liked_images(
 
 def likeness_dots(distances: Mapping[str, Tensor], real: float, alt: str) -> None:
     """Each image's distance to the nearest real digit as a dot, each row's mean as a bar; real ones as a line."""
-    fig, axis = plt.subplots(figsize=(7.2, 0.55 * len(distances) + 1.1), layout="constrained")
+    fig, axis = subplots(size=(7.2, 0.55 * len(distances) + 1.1))
     for place, values in enumerate(distances.values()):
         mean = float(values.mean())
         axis.barh(place, mean, height=0.6, color=COLORS[4], alpha=0.5)
@@ -70,7 +64,7 @@ def likeness_dots(distances: Mapping[str, Tensor], real: float, alt: str) -> Non
 
 def climbs(curves: Mapping[str, Sequence[float]], every: int, alt: str) -> None:
     """Who believes in the image how much, while it is being climbed; one point every so many steps."""
-    fig, axis = plt.subplots(figsize=(6.4, 2.9), layout="constrained")
+    fig, axis = subplots(size=(6.4, 2.9))
     for place, (name, values) in enumerate(curves.items()):
         steps = [every * n for n in range(len(values))]
         axis.plot(

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 from torch import Tensor
 
-from course.show import COLORS, show
+from course.show import COLORS, show, subplots
 
 BLUE, ORANGE, GREEN = COLORS[0], COLORS[5], COLORS[2]
 
@@ -20,7 +19,7 @@ def attention_in_the_plane(
     title: str = "",
 ) -> None:
     """Left: the query as an arrow, the items as dots as large as their weights, what is read as a cross. Right: the weights."""
-    fig, (plane, bars) = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
+    fig, (plane, bars) = subplots(1, 2, size=(8.2, 3.6))
     limit = 1.35 * float(max(memory.abs().max(), query.abs().max()))
     plane.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
     plane.set(xlabel="first number", ylabel="second number")
@@ -46,7 +45,7 @@ def attention_in_the_plane(
 
 def sharpening(sharpness: Tensor, weights: Tensor, names: Sequence[str], alt: str) -> None:
     """How one unit of attention is divided among the items, from blunt (left) to sharp (right)."""
-    fig, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
+    fig, axis = subplots(size=(7, 2.8))
     axis.stackplot(sharpness, weights.T, labels=list(names), colors=COLORS[: len(names)], alpha=0.85)
     axis.set(
         xscale="log",
@@ -71,7 +70,7 @@ def looked_up(
     rug: Tensor | None = None,
 ) -> None:
     """A table with one-dimensional keys and values (dots), and what it answers to every query between."""
-    fig, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    fig, axis = subplots(size=(7, 3))
     for (name, answer), color in zip(answers.items(), COLORS, strict=False):
         axis.plot(queries, answer.detach(), color=color, label=name)
     axis.plot(keys.detach(), values.detach(), "o", color="black", label="entries of the table", zorder=3)
@@ -88,13 +87,8 @@ def looked_up(
 def feature_bars(rows: Mapping[str, Mapping[str, Tensor]], deciding: int, alt: str) -> None:
     """One row of panels per network, one panel per measure; the feature that decides is orange."""
     measures = list(next(iter(rows.values())))
-    fig, axes = plt.subplots(
-        len(rows),
-        len(measures),
-        figsize=(4.1 * len(measures), 2.1 * len(rows)),
-        layout="constrained",
-        squeeze=False,
-        sharey="col",
+    fig, axes = subplots(
+        len(rows), len(measures), size=(4.1 * len(measures), 2.1 * len(rows)), squeeze=False, sharey="col"
     )
     for row, (network, panels) in zip(axes, rows.items(), strict=True):
         for axis, (measure, values) in zip(row, panels.items(), strict=True):

@@ -9,15 +9,13 @@ from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from course.show import COLORS, INK, SIGNED, show
+from course.show import COLORS, INK, SIGNED, show, subplots
 
 
 def number_tables(tables: Mapping[str, Tensor], alt: str) -> None:
     """Small matrices side by side, each number written on its colour: blue below zero, red above."""
     limit = max(float(table.abs().max()) for table in tables.values())
-    fig, axes = plt.subplots(
-        1, len(tables), figsize=(1.9 * len(tables), 2.2), squeeze=False, layout="constrained"
-    )
+    fig, axes = subplots(1, len(tables), size=(1.9 * len(tables), 2.2), squeeze=False)
     for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
         axis.imshow(table.numpy(), cmap=SIGNED, vmin=-limit, vmax=limit)
         for (row, column), value in np.ndenumerate(table.numpy()):
@@ -89,7 +87,7 @@ def forgetting_curves(
     stages: Sequence[str], curves: Mapping[str, Sequence[tuple[float, float]]], alt: str
 ) -> None:
     """Likeness to the trained network's map, method by method, while layers forget: rank correlation and SSIM."""
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), sharey=True, layout="constrained")
+    fig, axes = subplots(1, 2, size=(8.4, 3.2), sharey=True)
     places = range(len(stages))
     for number, (axis, name) in enumerate(
         zip(axes, ("rank correlation", "structural similarity"), strict=True)
@@ -113,12 +111,8 @@ def _forgetting_axis(axis: Axes, stages: Sequence[str], name: str) -> None:
 
 def maps_in_rows(rows: Mapping[str, Tensor], columns: Sequence[str], image: Tensor, alt: str) -> None:
     """One row of signed maps per method, one column per stage; every map on its own scale, white is zero."""
-    fig, axes = plt.subplots(
-        len(rows),
-        len(columns),
-        figsize=(1.25 * len(columns) + 1, 1.3 * len(rows) + 0.4),
-        squeeze=False,
-        layout="constrained",
+    fig, axes = subplots(
+        len(rows), len(columns), size=(1.25 * len(columns) + 1, 1.3 * len(rows) + 0.4), squeeze=False
     )
     for row, (method, maps) in enumerate(rows.items()):
         for column, (axis, each) in enumerate(zip(axes[row], maps, strict=True)):

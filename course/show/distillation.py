@@ -14,16 +14,14 @@ from matplotlib.patches import FancyArrowPatch
 from torch import Tensor
 
 from course.data.strings import Automaton, Word, spelled
-from course.show import COLORS, INK, SIGNED, show
+from course.show import COLORS, INK, SIGNED, show, subplots
 
 BLUE, ORANGE = COLORS[0], COLORS[5]
 
 
 def answer_bars(image: Tensor, answers: Mapping[str, Tensor], alt: str) -> None:
     """An image, and beside it one set of bars per answer: the probability of each class."""
-    fig, axes = plt.subplots(
-        1, 1 + len(answers), figsize=(1.6 + 2.3 * len(answers), 2.0), layout="constrained", squeeze=False
-    )
+    fig, axes = subplots(1, 1 + len(answers), size=(1.6 + 2.3 * len(answers), 2.0), squeeze=False)
     axes[0, 0].imshow(image.squeeze(), cmap=INK, vmin=0, vmax=1)
     axes[0, 0].set(xticks=[], yticks=[])
     for axis, (title, answer) in zip(axes[0, 1:], answers.items(), strict=True):
@@ -156,9 +154,7 @@ def hankel_table(
     h: Tensor, prefixes: Sequence[Word], suffixes: Sequence[Word], alt: str, title: str = ""
 ) -> None:
     """A Hankel matrix with its numbers: one row per prefix, one column per suffix."""
-    fig, axis = plt.subplots(
-        figsize=(1.6 + 0.75 * len(suffixes), 0.9 + 0.42 * len(prefixes)), layout="constrained"
-    )
+    fig, axis = subplots(size=(1.6 + 0.75 * len(suffixes), 0.9 + 0.42 * len(prefixes)))
     limit = float(h.abs().max())
     drawn = axis.imshow(h, cmap="Blues", vmin=0, vmax=limit, aspect="auto")
     for (i, j), value in np.ndenumerate(h.numpy()):
@@ -180,7 +176,7 @@ def hankel_table(
 
 def singular_values(d: Tensor, alt: str, marked: int | None = None) -> None:
     """The singular values, largest first, on a logarithmic scale; the first ``marked`` in another colour."""
-    fig, axis = plt.subplots(figsize=(6.2, 2.6), layout="constrained")
+    fig, axis = subplots(size=(6.2, 2.6))
     marked = marked or 0
     axis.bar(
         range(1, len(d) + 1),
@@ -197,7 +193,7 @@ def rank_curves(results: Mapping[int, Mapping[str, float]], floors: Mapping[str,
     """Each measure against the number of states; dashed, what the network itself reaches, where that is known."""
     names = list(next(iter(results.values())))
     titles = {"KL": "KL divergence (nats)", "WER": "word error rate", "NDCG": "NDCG of the ranking"}
-    fig, axes = plt.subplots(1, len(names), figsize=(3.1 * len(names), 2.6), layout="constrained")
+    fig, axes = subplots(1, len(names), size=(3.1 * len(names), 2.6))
     for axis, name, color in zip(axes, names, COLORS, strict=False):
         axis.plot(list(results), [result[name] for result in results.values()], "o-", color=color)
         if name in floors:
@@ -268,7 +264,7 @@ def _by_graphviz(names: list[str], finals: list[str], starts: Mapping[int, float
 def _on_a_circle(names: list[str], finals: list[str], starts: Mapping[int, float], edges: Edges) -> Figure:
     count = len(names)
     size, wide, high = 4.5 + 0.6 * count, 1.65, 1.45 if count > 2 else 0.9
-    fig, axis = plt.subplots(figsize=(size, size * high / wide), layout="constrained")
+    fig, axis = subplots(size=(size, size * high / wide))
     axis.set(xlim=(-wide, wide), ylim=(-high, high), aspect="equal")
     axis.axis("off")
     angles = [math.pi - 2 * math.pi * i / count for i in range(count)]

@@ -1,6 +1,6 @@
 """Widgets: a picture that is drawn again whenever a control is moved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from course.judging import gaps
@@ -29,3 +29,32 @@ def explore(draw: Callable[..., None], **controls: Any) -> None:
 
     knobs = widgets.HBox(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
     display(widgets.VBox([knobs, widgets.interactive_output(kindly, controls)]))
+
+
+def explore_sentences(
+    answer: Callable[[str], tuple[str, Callable[[], None] | None]], examples: Sequence[str]
+) -> None:
+    """A field to type a sentence into, or to take an example; nothing where nobody can type.
+
+    answer(sentence) → (what to say of it, how to draw it); None leaves the last picture.
+    """
+    if not in_notebook():
+        return
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    field = widgets.Text(value=examples[0], description="sentence", layout=widgets.Layout(width="90%"))
+    choice = widgets.Dropdown(options=list(examples), description="or take")
+    notice, output = widgets.Label(), widgets.Output()
+
+    def update(_: Any = None) -> None:
+        notice.value, draw = answer(field.value)
+        if draw is not None:
+            output.clear_output(wait=True)
+            with output:
+                draw()
+
+    field.observe(update, names="value")
+    choice.observe(lambda change: setattr(field, "value", change["new"]), names="value")
+    display(widgets.VBox([field, choice, notice, output]))
+    update()

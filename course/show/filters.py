@@ -7,7 +7,7 @@ import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, INK, show
+from course.show import AMOUNT, COLORS, INK, show, subplots
 
 Field = tuple[int, int, int]
 
@@ -33,7 +33,7 @@ def image_and_maps(image: Tensor, maps: Tensor, name: str, alt: str, columns: in
 
 def fields_on_image(image: Tensor, fields: Mapping[str, Field], unit: Mapping[str, int], alt: str) -> None:
     """The squares that one unit per layer sees, around one another, on the image."""
-    fig, axis = plt.subplots(figsize=(5.6, 3.8), layout="constrained")
+    fig, axis = subplots(size=(5.6, 3.8))
     axis.imshow(image.squeeze().cpu(), cmap=INK, vmin=0, vmax=1, alpha=0.55)
     for color, (name, (size, jump, start)) in zip(COLORS, fields.items(), strict=False):
         first = start + jump * unit[name]
@@ -46,7 +46,7 @@ def fields_on_image(image: Tensor, fields: Mapping[str, Field], unit: Mapping[st
 def slope_and_field(slope: Tensor, row: int, col: int, field: Field, alt: str) -> None:
     """How strongly each pixel moved one unit (h, w), and the square where the arithmetic says that it looks."""
     size, jump, start = field
-    fig, axis = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
+    fig, axis = subplots(size=(4.8, 3.6))
     drawn = axis.imshow(slope.detach().cpu(), cmap=AMOUNT, vmin=0)
     axis.add_patch(_frame(start + jump * row, start + jump * col, size, COLORS[5], label="computed field"))
     fig.colorbar(drawn, label="mean |slope| of the unit")
@@ -60,13 +60,7 @@ def image_rows(
 ) -> None:
     """Named rows of small images (k, 1, h, w); the note below says what changes from left to right."""
     count = max(len(patches) for patches in rows.values())
-    fig, axes = plt.subplots(
-        len(rows),
-        count,
-        figsize=(count * size + 1, len(rows) * size + 0.3),
-        squeeze=False,
-        layout="constrained",
-    )
+    fig, axes = subplots(len(rows), count, size=(count * size + 1, len(rows) * size + 0.3), squeeze=False)
     for line, (name, patches) in zip(axes, rows.items(), strict=True):
         for axis in line:
             axis.set(xticks=[], yticks=[])
@@ -84,9 +78,7 @@ def framed_images(
 ) -> None:
     """Whole images (k, 1, h, w), each with a frame around what the unit in (row, column) saw of it."""
     size, jump, start = field
-    fig, axes = plt.subplots(
-        1, len(images), figsize=(1.15 * len(images) + 0.2, 1.7), squeeze=False, layout="constrained"
-    )
+    fig, axes = subplots(1, len(images), size=(1.15 * len(images) + 0.2, 1.7), squeeze=False)
     for axis, image, (row, col), value in zip(axes[0], images, places, values.tolist(), strict=True):
         axis.imshow(image.squeeze().cpu(), cmap=INK, vmin=0, vmax=1)
         axis.add_patch(_frame(start + jump * row, start + jump * col, size, COLORS[5]))
@@ -98,7 +90,7 @@ def framed_images(
 
 def activation_by_class(values: Tensor, labels: Tensor, top: int, name: str, alt: str) -> None:
     """Every image as a dot: its class, and how strongly it drives one unit; the ``top`` strongest are large."""
-    fig, axis = plt.subplots(figsize=(7.4, 3.2), layout="constrained")
+    fig, axis = subplots(size=(7.4, 3.2))
     spread = 0.5 * (torch.arange(len(values)) * 0.618034 % 1 - 0.5)  # side by side, without drawing lots
     place, height = labels.cpu() + spread, values.detach().cpu()
     best = height.topk(top).indices
@@ -115,7 +107,7 @@ def activation_by_class(values: Tensor, labels: Tensor, top: int, name: str, alt
 
 def purity_bars(purity: Mapping[str, Tensor], top: int, alt: str) -> None:
     """How many of the ``top`` strongest images belong to one class: the share of units per count, group by group."""
-    fig, axis = plt.subplots(figsize=(7, 2.9), layout="constrained")
+    fig, axis = subplots(size=(7, 2.9))
     counts = torch.arange(1, top + 1)
     width = 0.8 / len(purity)
     for place, (name, values) in enumerate(purity.items()):

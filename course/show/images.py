@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from course.show import INK, ONE_SIDED, SIGNED, show
+from course.show import INK, ONE_SIDED, SIGNED, show, subplots
 
 Images = Tensor | np.ndarray | Sequence[Tensor]
 
@@ -90,9 +89,7 @@ def _grid(
         raise ValueError("There is no image to show.")
     rows = math.ceil(count / columns)
     height = size + 0.25 * titled + 0.2 * captions
-    fig, grid = plt.subplots(
-        rows, columns, figsize=(columns * size + 0.6, rows * height), squeeze=False, layout="constrained"
-    )
+    fig, grid = subplots(rows, columns, size=(columns * size + 0.6, rows * height), squeeze=False)
     axes = list(grid.flat)
     for axis in axes:
         axis.set(xticks=[], yticks=[])

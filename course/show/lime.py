@@ -8,13 +8,13 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course.show import COLORS, INK, SIGNED, show
+from course.show import COLORS, INK, SIGNED, show, subplots
 
 
 def segment_borders(image: Tensor, segments: Tensor, alt: str) -> None:
     """An image, and the same image cut along the borders of its segments."""
     height, width = segments.shape
-    fig, axes = plt.subplots(1, 2, figsize=(4.4 * width / height, 2.4), layout="constrained")
+    fig, axes = subplots(1, 2, size=(4.4 * width / height, 2.4))
     titles = ("the image", f"cut into {int(segments.max()) + 1} segments")
     for axis, title in zip(axes, titles, strict=True):
         _picture(axis, image)
@@ -41,7 +41,7 @@ def local_line(
     grid = torch.cartesian_prod(ticks, ticks)
     with torch.no_grad():
         score = predict(grid).view(200, 200).T
-    fig, axis = plt.subplots(figsize=(5.8, 5.6), layout="constrained")
+    fig, axis = subplots(size=(5.8, 5.6))
     limit = float(score.abs().max())
     levels = np.linspace(-limit, limit, 21)
     filled = axis.contourf(ticks, ticks, score, levels=levels, cmap=SIGNED, alpha=0.55, antialiased=True)
@@ -89,7 +89,7 @@ def segment_maps(
     columns = min(len(coefficients), 3 if width > height else 5)
     rows = -(-len(coefficients) // columns)
     size = (1.9 * width / height * columns + 1, 2.2 * rows)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    fig, axes = subplots(rows, columns, size=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, (title, c) in zip(axes.flat, coefficients.items(), strict=False):
@@ -105,12 +105,7 @@ def supporting_segments(
 ) -> None:
     """The image, then for each class only the k segments that speak most for it; the rest is greyed out."""
     height, width = segments.shape
-    fig, axes = plt.subplots(
-        1,
-        len(coefficients) + 1,
-        figsize=(1.9 * width / height * (len(coefficients) + 1), 2.3),
-        layout="constrained",
-    )
+    fig, axes = subplots(1, len(coefficients) + 1, size=(1.9 * width / height * (len(coefficients) + 1), 2.3))
     _picture(axes[0], image)
     axes[0].set_title("the image", fontsize=10)
     for axis, (title, c) in zip(axes[1:], coefficients.items(), strict=True):
@@ -128,7 +123,7 @@ def curves_with_spread(
     x: Sequence[float], curves: Mapping[str, Tensor], xlabel: str, ylabel: str, alt: str, log: bool = False
 ) -> None:
     """One curve per name: the median over the last axis (seeds), and a band from the smallest to the largest."""
-    fig, axis = plt.subplots(figsize=(6.2, 3.5), layout="constrained")
+    fig, axis = subplots(size=(6.2, 3.5))
     for color, marker, (name, values) in zip(COLORS, "os^Dv", curves.items(), strict=False):
         axis.plot(x, values.median(-1).values, marker=marker, color=color, linewidth=2, label=name)
         axis.fill_between(x, values.amin(-1), values.amax(-1), color=color, alpha=0.18, linewidth=0)
@@ -145,9 +140,7 @@ def curves_with_spread(
 
 def spread_over_seeds(panels: Mapping[str, Tensor], alt: str, unit: str = "coefficient") -> None:
     """Every coefficient (horizontal), one dot per seed; the mean as a bar. panels: title → (seeds, features)."""
-    fig, axes = plt.subplots(
-        1, len(panels), figsize=(3.6 * len(panels), 3.1), sharey=True, squeeze=False, layout="constrained"
-    )
+    fig, axes = subplots(1, len(panels), size=(3.6 * len(panels), 3.1), sharey=True, squeeze=False)
     order = list(panels.values())[-1].mean(0).argsort(descending=True)
     for axis, (title, rows) in zip(axes[0], panels.items(), strict=True):
         rows = rows[:, order]
@@ -165,9 +158,7 @@ def spread_over_seeds(panels: Mapping[str, Tensor], alt: str, unit: str = "coeff
 def coefficient_bars(panels: Mapping[str, Tensor], names: Sequence[str], unit: str, alt: str) -> None:
     """One panel of horizontal bars per explanation, all on one scale; what speaks for and against in two colours."""
     size = (1.4 + 2.9 * len(panels), 0.7 + 0.26 * len(names))
-    fig, axes = plt.subplots(
-        1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
-    )
+    fig, axes = subplots(1, len(panels), size=size, sharex=True, sharey=True, squeeze=False)
     for axis, (title, c) in zip(axes[0], panels.items(), strict=True):
         values = c.tolist()
         axis.barh(names, values, color=[COLORS[5] if value > 0 else COLORS[0] for value in values])
@@ -180,7 +171,7 @@ def coefficient_bars(panels: Mapping[str, Tensor], names: Sequence[str], unit: s
 
 def weights_by_visibility(share: Tensor, weights: Mapping[str, Tensor], alt: str) -> None:
     """How much a sample counts, against the share of the segments that it shows."""
-    fig, axis = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
+    fig, axis = subplots(size=(5.4, 3.2))
     order = share.argsort()
     for color, style, (name, values) in zip(COLORS, ("-", "--", "-."), weights.items(), strict=False):
         axis.plot(share[order], values[order], style, color=color, linewidth=2, label=name)

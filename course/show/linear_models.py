@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
-from course.show import COLORS, show
+from course.show import COLORS, show, subplots
 
 DARK = COLORS[:7]  # without yellow, for lines on white
 
@@ -44,7 +43,7 @@ COLUMNS = {
 
 def course_map() -> None:
     """What is explained (rows) and how (columns), with the chapters that do it."""
-    fig, axis = plt.subplots(figsize=(11, 4.4), layout="constrained")
+    fig, axis = subplots(size=(11, 4.4))
     axis.set(xlim=(-0.62, 3), ylim=(2, -0.32))
     axis.axis("off")
     for j, (column, title) in enumerate(COLUMNS.items()):
@@ -89,10 +88,7 @@ def weight_bars(
 
     units: one for all panels, which then have one scale; or one for each, with a scale of its own.
     """
-    fig, axes = plt.subplots(
-        1, len(weights), figsize=(0.8 + 3.3 * len(weights), 0.6 + 0.26 * len(names)),
-        sharey=True, sharex=isinstance(units, str), squeeze=False, layout="constrained",
-    )  # fmt: skip
+    fig, axes = subplots(1, len(weights), size=(0.8 + 3.3 * len(weights), 0.6 + 0.26 * len(names)), sharey=True, sharex=isinstance(units, str), squeeze=False)  # fmt: skip
     each_unit = [units] * len(weights) if isinstance(units, str) else units
     for axis, unit, (title, w) in zip(axes[0], each_unit, weights.items(), strict=True):
         values = w.tolist()
@@ -115,9 +111,7 @@ def weight_paths(
     penalties: Tensor, paths: Mapping[str, Tensor], names: Sequence[str], useless: int, alt: str
 ) -> None:
     """How every weight changes with the penalty. paths: title → (penalties, d); the last ``useless`` in grey."""
-    fig, axes = plt.subplots(
-        1, len(paths), figsize=(5.2 * len(paths), 3.8), sharey=True, squeeze=False, layout="constrained"
-    )
+    fig, axes = subplots(1, len(paths), size=(5.2 * len(paths), 3.8), sharey=True, squeeze=False)
     for axis, (title, w) in zip(axes[0], paths.items(), strict=True):
         useful = w.shape[1] - useless
         for j in range(useful, w.shape[1]):
@@ -139,7 +133,7 @@ def shrinking_curves(curves: Mapping[str, Callable[[Tensor], Tensor]], alt: str)
     """What a penalty makes of a single weight: before (horizontal) and after (vertical)."""
     w = torch.linspace(-3, 3, 601)
     shrunk = {name: shrink(w) for name, shrink in curves.items()}
-    fig, axis = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
+    fig, axis = subplots(size=(4.6, 3.6))
     axis.plot(w, w, ":", color="0.4", label="no penalty")
     for color, (name, values) in zip((COLORS[1], COLORS[0]), shrunk.items(), strict=False):
         axis.plot(w, values, color=color, linewidth=2.2, label=name)
@@ -151,7 +145,7 @@ def shrinking_curves(curves: Mapping[str, Callable[[Tensor], Tensor]], alt: str)
 
 def learning_curves(costs: Mapping[str, Sequence[float]], alt: str) -> None:
     """How far the cost is above its minimum, step by step, on a logarithmic scale."""
-    fig, axis = plt.subplots(figsize=(6.2, 3.4), layout="constrained")
+    fig, axis = subplots(size=(6.2, 3.4))
     for color, style, (name, values) in zip(COLORS, ("-", "--", "-."), costs.items(), strict=False):
         axis.plot(range(len(values)), values, style, color=color, linewidth=2, label=name)
     _logarithmic(axis)

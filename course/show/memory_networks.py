@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, in_notebook, show
+from course.show import AMOUNT, COLORS, in_notebook, show, subplots
 
 LOOK = "Blues"  # white = not looked at, dark = looked at
 
@@ -26,12 +26,11 @@ def story_attention(
     that are needed, marked by a frame. what: what a column is called.
     """
     hops = [weights.shape[0] for _, weights in looked.values()]
-    fig, axes = plt.subplots(
+    fig, axes = subplots(
         1,
         len(looked),
-        figsize=(3.1 + sum(max(0.75 * h, 1.9) for h in hops), 1.5 + 0.34 * len(sentences)),
+        size=(3.1 + sum(max(0.75 * h, 1.9) for h in hops), 1.5 + 0.34 * len(sentences)),
         width_ratios=[max(h, 2.5) for h in hops],
-        layout="constrained",
         squeeze=False,
     )
     for number, (axis, (question, (answer, weights))) in enumerate(zip(axes[0], looked.items(), strict=True)):
@@ -85,7 +84,7 @@ def _story_in_words(sentences: Sequence[str], looked: Mapping[str, tuple[str, Te
 def position_table(encoding: Tensor) -> None:
     """Position encoding: one row per word, one column per dimension."""
     words, dim = encoding.shape
-    fig, axis = plt.subplots(figsize=(6.5, 2.4), layout="constrained")
+    fig, axis = subplots(size=(6.5, 2.4))
     drawn = axis.imshow(
         encoding, cmap=AMOUNT, vmin=0, vmax=1, aspect="auto", extent=(0.5, dim + 0.5, words + 0.5, 0.5)
     )
@@ -101,7 +100,7 @@ def position_table(encoding: Tensor) -> None:
 
 def restarts_and_hops(outcomes: Mapping[int, tuple[Tensor, Tensor]]) -> None:
     """For each number of hops: the training loss and the error on unseen stories of every restart."""
-    fig, axis = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
+    fig, axis = subplots(size=(6.2, 3.6))
     said = []
     for (hops, (losses, errors)), color, marker in zip(outcomes.items(), COLORS, "osD^", strict=False):
         best = int(losses.argmin())
@@ -158,7 +157,7 @@ def ask_your_own(
 
 def accuracy_bars(shares: Mapping[str, float], title: str) -> None:
     """A few shares of stories, side by side."""
-    fig, axis = plt.subplots(figsize=(6.2, 0.9 + 0.42 * len(shares)), layout="constrained")
+    fig, axis = subplots(size=(6.2, 0.9 + 0.42 * len(shares)))
     names, values = list(shares), [float(torch.as_tensor(v)) for v in shares.values()]
     bars = axis.barh(names, values, color=COLORS[0])
     axis.bar_label(bars, [f"{v:.0%}" for v in values], padding=4)

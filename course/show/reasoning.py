@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from course.data.scenes import COLOURS, RELATIONS, SHAPES, SIZE, WORDS, Scenes, render, sentence_of
-from course.show import COLORS, in_notebook, show
+from course.show import COLORS, in_notebook, show, subplots
 
 LETTERS = {"red": "r", "green": "gn", "blue": "b", "orange": "o", "grey": "gy", "yellow": "y"}
 
@@ -18,7 +18,7 @@ LETTERS = {"red": "r", "green": "gn", "blue": "b", "orange": "o", "grey": "gy", 
 def scene_grid(scenes: Scenes, titles: Sequence[str]) -> None:
     """Scenes side by side, each with a text above it; things also carry the first letter of their colour."""
     count = len(scenes.positions)
-    fig, axes = plt.subplots(1, count, figsize=(3.1 * count, 3.6), layout="constrained", squeeze=False)
+    fig, axes = subplots(1, count, size=(3.1 * count, 3.6), squeeze=False)
     told = []
     for number, (axis, title) in enumerate(zip(axes[0], titles, strict=True)):
         _scene(axis, scenes, number)
@@ -55,9 +55,7 @@ def reasoning_steps(
     """
     said = [WORDS[word] for word in words if word]
     steps = len(looks)
-    fig, axes = plt.subplots(
-        2, steps, figsize=(2.9 * steps, 4.6), height_ratios=[3, 1], layout="constrained", squeeze=False
-    )
+    fig, axes = subplots(2, steps, size=(2.9 * steps, 4.6), height_ratios=[3, 1], squeeze=False)
     told = []
     for step in range(steps):
         _scene(axes[0, step], scenes, number)
@@ -93,7 +91,7 @@ def reasoning_steps(
 def accuracy_by_kind(shares: Mapping[str, Mapping[str, float]], title: str) -> None:
     """Who answers which kind of question: a group of bars per kind, a bar per network."""
     kinds = list(next(iter(shares.values())))
-    fig, axis = plt.subplots(figsize=(1.4 + 1.25 * len(kinds), 3.4), layout="constrained")
+    fig, axis = subplots(size=(1.4 + 1.25 * len(kinds), 3.4))
     width = 0.8 / len(shares)
     for place, (name, right) in enumerate(shares.items()):
         x = np.arange(len(kinds)) + (place - (len(shares) - 1) / 2) * width
@@ -113,9 +111,7 @@ def accuracy_by_kind(shares: Mapping[str, Mapping[str, float]], title: str) -> N
 
 def steps_against_chain(accuracy: Tensor, steps: Sequence[int], relations: Sequence[int]) -> None:
     """Accuracy (networks, chains) as a table: how many steps a network has, how many relations a question follows."""
-    fig, axis = plt.subplots(
-        figsize=(1.8 + 0.9 * len(relations), 1.2 + 0.62 * len(steps)), layout="constrained"
-    )
+    fig, axis = subplots(size=(1.8 + 0.9 * len(relations), 1.2 + 0.62 * len(steps)))
     drawn = axis.imshow(accuracy, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(*accuracy.shape):
         dark = accuracy[row, column] > 0.55

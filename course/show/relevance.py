@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 from torch import Tensor
 
-from course.show import COLORS, show
+from course.show import COLORS, show, subplots
 
 
 def sums_by_layer(names: Sequence[str], sums: Mapping[str, Sequence[float]], alt: str) -> None:
@@ -13,7 +12,7 @@ def sums_by_layer(names: Sequence[str], sums: Mapping[str, Sequence[float]], alt
 
     names: from the output to the pixels. sums: by network or rule, in the same order, the output's first.
     """
-    fig, axis = plt.subplots(figsize=(7.6, 3.2), layout="constrained")
+    fig, axis = subplots(size=(7.6, 3.2))
     axis.axhline(1, color="gray", lw=0.8)
     for color, marker, (label, values) in zip(COLORS, "osD^v", sums.items(), strict=False):
         parts = [value / values[0] for value in values]
@@ -31,7 +30,7 @@ def one_neuron(a: Tensor, weights: Tensor, bias: float, shares: Tensor, relevanc
     contributions = [float(value) for value in a * weights] + [bias]
     names = [f"{float(v):g} · {float(w):g}".replace("-", "−") for v, w in zip(a, weights, strict=True)]
     names.append("bias")
-    fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.6), sharey=True, layout="constrained")
+    fig, axes = subplots(1, 2, size=(7.6, 2.6), sharey=True)
     for axis, values, title in (
         (axes[0], contributions, f"contributions  z_ij,  z = {sum(contributions):g}"),
         (axes[1], [*shares.tolist(), 0.0], f"shares  R_i  of  R = {relevance:g},  Σ R_i = {shares.sum():g}"),

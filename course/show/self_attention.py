@@ -1,27 +1,24 @@
 """What self-attention does: heads as matrices, positions as waves, words moving apart by their context, rollout."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, SIGNED, in_notebook, show
+from course.show import AMOUNT, COLORS, SIGNED, as_array, show, subplots
+from course.show.explore import explore_sentences
 
 
 def attention_heads(
     weights: Tensor, words: Sequence[str], alt: str = "", layers: Sequence[int] | None = None
 ) -> None:
     """Draw the weights (layers, heads, n, n) of one sentence: a row per layer, a matrix per head."""
-    values = _array(weights)[:, :, : len(words), : len(words)]
+    values = as_array(weights)[:, :, : len(words), : len(words)]
     rows, columns = values.shape[:2]
     grid: Any
-    fig, grid = plt.subplots(
-        rows, columns, figsize=(0.24 * len(words) * columns + 1.6, 0.24 * len(words) * rows + 1.3),
-        squeeze=False, sharex=True, sharey=True, layout="constrained",
-    )  # fmt: skip
+    fig, grid = subplots(rows, columns, size=(0.24 * len(words) * columns + 1.6, 0.24 * len(words) * rows + 1.3), squeeze=False, sharex=True, sharey=True)  # fmt: skip
     for layer, head in np.ndindex(rows, columns):
         axis = grid[layer, head]
         drawn = axis.imshow(values[layer, head], cmap=AMOUNT, vmin=0, vmax=1)
@@ -39,7 +36,7 @@ def spread_by_width(
     widths: Sequence[int], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], alt: str = ""
 ) -> None:
     """Draw, over the width d, the largest weight and the size of the gradient, one curve per way of scaling."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained")
+    fig, (left, right) = subplots(1, 2, size=(8.5, 3.2))
     for (name, (largest, gradient)), color, marker in zip(curves.items(), COLORS, "osD", strict=False):
         left.plot(widths, largest, marker=marker, color=color, label=name)
         right.plot(widths, gradient, marker=marker, color=color, label=name)
@@ -55,8 +52,8 @@ def spread_by_width(
 
 def position_waves(encoding: Tensor, alt: str = "") -> None:
     """Draw the encoding of every position, and how alike two positions are."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
-    values = _array(encoding)
+    fig, (left, right) = subplots(1, 2, size=(8.5, 3.4))
+    values = as_array(encoding)
     drawn = left.imshow(values, cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
     left.set(xlabel="number within the encoding", ylabel="position")
     fig.colorbar(drawn, ax=left, label="value")
@@ -75,10 +72,10 @@ def words_in_space(
     Each panel shows its own two directions of largest spread; colour and marker are the sense.
     """
     depths = len(states)
-    fig, axes = plt.subplots(1, depths, figsize=(3.0 * depths, 3.1), squeeze=False, layout="constrained")
+    fig, axes = subplots(1, depths, size=(3.0 * depths, 3.1), squeeze=False)
     kinds = list(dict.fromkeys(senses))
     for depth, axis in enumerate(axes[0]):
-        values = _array(states[depth]).astype(float)
+        values = as_array(states[depth]).astype(float)
         centered = values - values.mean(0)
         flat = centered @ np.linalg.svd(centered, full_matrices=False)[2][:2].T
         share = flat.var(0).sum() / max(centered.var(0).sum(), 1e-30)
@@ -100,8 +97,8 @@ def explanations_of_word(
 
     `marked` is the place of the word whose answer is explained.
     """
-    fig, axis = plt.subplots(figsize=(0.45 * len(words) + 2.6, 0.36 * len(rows) + 1.3), layout="constrained")
-    values = np.stack([_array(row)[: len(words)].clip(0) for row in rows.values()])
+    fig, axis = subplots(size=(0.45 * len(words) + 2.6, 0.36 * len(rows) + 1.3))
+    values = np.stack([as_array(row)[: len(words)].clip(0) for row in rows.values()])
     drawn = axis.imshow(
         values / values.max(axis=1, keepdims=True).clip(1e-12), cmap=AMOUNT, vmin=0, vmax=1, aspect="auto"
     )
@@ -123,36 +120,17 @@ def context_widget(
 
     explain(words) → (the meaning by place of every ambiguous word, attention weights (layers, heads, n, n)).
     """
-    if not in_notebook():
-        return
-    import ipywidgets as widgets
-    from IPython.display import display
-
     known = set(vocabulary)
-    field = widgets.Text(value=examples[0], description="sentence", layout=widgets.Layout(width="90%"))
-    choice = widgets.Dropdown(options=list(examples), description="or take")
-    notice, output = widgets.Label(), widgets.Output()
 
-    def update(_: Any = None) -> None:
-        words = field.value.lower().split()
+    def answer(sentence: str) -> tuple[str, Callable[[], None] | None]:
+        words = sentence.lower().split()
         strange = [word for word in words if word not in known]
         if strange or not words:
-            notice.value = (
-                f"The network does not know: {', '.join(strange)}" if strange else "Type some words."
-            )
-            return
+            return f"The network does not know: {', '.join(strange)}" if strange else "Type some words.", None
         meanings, weights = explain(words)
         found = [f"{words[place]} = {german}" for place, german in meanings.items()]
-        notice.value = " · ".join(found) or "No ambiguous word in this sentence."
-        output.clear_output(wait=True)
-        with output:
-            attention_heads(weights, words, f"Attention of every head on “{field.value}”: {notice.value}.")
+        said = " · ".join(found) or "No ambiguous word in this sentence."
+        alt = f"Attention of every head on “{sentence}”: {said}."
+        return said, partial(attention_heads, weights, words, alt)
 
-    field.observe(update, names="value")
-    choice.observe(lambda change: setattr(field, "value", change["new"]), names="value")
-    display(widgets.VBox([field, choice, notice, output]))
-    update()
-
-
-def _array(values: Tensor | np.ndarray) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    explore_sentences(answer, examples)

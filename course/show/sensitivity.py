@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from course.show import COLORS, INK, show
+from course.show import COLORS, INK, show, subplots
 
 
 def image_with_scores(image: Tensor, scores: Tensor, alt: str) -> None:
     """One digit, and the network's score for every class; the highest in another colour."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.4), width_ratios=[1, 2], layout="constrained")
+    fig, (left, right) = subplots(1, 2, size=(6.4, 2.4), width_ratios=[1, 2])
     left.imshow(image.squeeze().cpu(), cmap=INK, vmin=0, vmax=1)
     left.set(xticks=[], yticks=[])
     best = int(scores.argmax())
@@ -24,7 +23,7 @@ def image_with_scores(image: Tensor, scores: Tensor, alt: str) -> None:
 
 def deletion_curves(curves: Mapping[str, Tensor], alt: str) -> None:
     """Mean score against the share of pixels deleted; the legend is ordered by the mean height, lowest last."""
-    fig, axis = plt.subplots(figsize=(8.4, 3.6), layout="constrained")
+    fig, axis = subplots(size=(8.4, 3.6))
     heights = {name: float(curve.mean()) for name, curve in curves.items()}
     for place, name in enumerate(sorted(heights, key=heights.__getitem__, reverse=True)):
         curve = curves[name].mean(dim=0)
@@ -42,7 +41,7 @@ def deletion_curves(curves: Mapping[str, Tensor], alt: str) -> None:
 
 def along_the_way(alphas: Tensor, values: Tensor, slopes: Tensor, name: str, alt: str) -> None:
     """Left, a value between baseline and image; right, its slope, whose area is what the value gains."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+    fig, (left, right) = subplots(1, 2, size=(8, 2.8))
     left.plot(alphas, values, color=COLORS[0], linewidth=2)
     left.set(xlabel="α, from baseline (0) to image (1)", ylabel=name)
     right.plot(alphas, slopes, color=COLORS[5], linewidth=2)

@@ -1,15 +1,15 @@
 """Where a decoder looked: alignment matrices, looks over a picture, looks along a sound, and accuracy by length."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, in_notebook, show
+from course.show import AMOUNT, COLORS, as_array, in_notebook, show, subplots
+from course.show.explore import explore_sentences
 
 
 def alignment_matrices(
@@ -22,15 +22,12 @@ def alignment_matrices(
 ) -> None:
     """Draw one matrix per sentence: a row per word written, a column per word read; light = attended."""
     widths = [len(source) for source in sources]
-    fig, grid = plt.subplots(
-        1, len(alignments), figsize=(0.32 * sum(widths) + 2.5, 0.26 * max(map(len, targets)) + 1.6),
-        width_ratios=widths, squeeze=False, layout="constrained",
-    )  # fmt: skip
+    fig, grid = subplots(1, len(alignments), size=(0.32 * sum(widths) + 2.5, 0.26 * max(map(len, targets)) + 1.6), width_ratios=widths, squeeze=False)  # fmt: skip
     for place, (axis, weights, source, target) in enumerate(
         zip(grid[0], alignments, sources, targets, strict=True)
     ):
         drawn = axis.imshow(
-            _array(weights)[: len(target), : len(source)], cmap=AMOUNT, vmin=0, vmax=1, aspect="auto"
+            as_array(weights)[: len(target), : len(source)], cmap=AMOUNT, vmin=0, vmax=1, aspect="auto"
         )
         axis.set_xticks(range(len(source)), source, rotation=90)
         axis.set_yticks(range(len(target)), target)
@@ -53,16 +50,16 @@ def accuracy_by_length(
 
     series: name → (length of each example, whether it was right). The grey area marks the lengths of training.
     """
-    fig, axis = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
-    every = np.concatenate([_array(lengths) for lengths, _ in series.values()])
+    fig, axis = subplots(size=(6.5, 3.6))
+    every = np.concatenate([as_array(lengths) for lengths, _ in series.values()])
     edges = (
         np.linspace(every.min(), every.max() + 1e-6, bins + 1) if isinstance(bins, int) else np.asarray(bins)
     )
     for (name, (lengths, right)), color, marker in zip(series.items(), COLORS, "osD^v", strict=False):
-        where = np.digitize(_array(lengths), edges) - 1
+        where = np.digitize(as_array(lengths), edges) - 1
         filled = [each for each in range(len(edges) - 1) if (where == each).any()]
-        middle = np.array([_array(lengths)[where == each].mean() for each in filled])
-        share = np.array([_array(right)[where == each].mean() for each in filled])
+        middle = np.array([as_array(lengths)[where == each].mean() for each in filled])
+        share = np.array([as_array(right)[where == each].mean() for each in filled])
         error = np.array(
             [2 * np.sqrt(s * (1 - s) / (where == e).sum()) for s, e in zip(share, filled, strict=True)]
         )
@@ -88,17 +85,15 @@ def looks_over_picture(
     """Draw a picture (3, height, width) once per word, lit where the speaker looked; a frame around what is named."""
     columns = min(len(words) + 1, 5)
     rows = -(-(len(words) + 1) // columns)
-    fig, grid = plt.subplots(
-        rows, columns, figsize=(1.75 * columns + 0.6, 1.95 * rows), squeeze=False, layout="constrained"
-    )
+    fig, grid = subplots(rows, columns, size=(1.75 * columns + 0.6, 1.95 * rows), squeeze=False)
     for axis in grid.flat:
         axis.axis("off")
-    picture = _array(image).transpose(1, 2, 0)
+    picture = as_array(image).transpose(1, 2, 0)
     grid.flat[0].imshow(picture)
     grid.flat[0].set_title("the scene", fontsize=10)
     for place, word in enumerate(words):
         axis = grid.flat[place + 1]
-        drawn = _lit(axis, picture, _array(weights[place]))
+        drawn = _lit(axis, picture, as_array(weights[place]))
         axis.set_title(word.replace("-", " "), fontsize=11)
         if boxes is not None and named is not None and place < len(named) and named[place] >= 0:
             _frame(axis, boxes[named[place]])
@@ -124,15 +119,13 @@ def looks_along_sound(
 ) -> None:
     """Draw a spectrogram (frames, bands) and, on the same seconds, where the speller listened for each letter."""
     seconds = len(spectrogram) / 100
-    fig, (above, below) = plt.subplots(
-        2, 1, figsize=(7.5, 4.6), height_ratios=[1.1, 1], sharex=True, layout="constrained"
-    )
+    fig, (above, below) = subplots(2, 1, size=(7.5, 4.6), height_ratios=[1.1, 1], sharex=True)
     top = above.imshow(
-        _array(spectrogram).T, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 375, 1375)
+        as_array(spectrogram).T, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 375, 1375)
     )
     above.set_ylabel("frequency (Hz)")
     fig.colorbar(top, ax=above, label="loudness (log, scaled)")
-    weights = _array(alignment)[: len(letters)]
+    weights = as_array(alignment)[: len(letters)]
     length = weights.shape[1] * frames_per_place / 100
     low = below.imshow(
         weights, aspect="auto", cmap=AMOUNT, vmin=0, vmax=1, extent=(0, length, len(letters) - 0.5, -0.5)
@@ -158,34 +151,20 @@ def translation_widget(
     vocabulary: Sequence[str],
 ) -> None:
     """Let a reader type a sentence and see its translation and alignment. translate(words) → (symbols, alignment)."""
-    if not in_notebook():
-        return
-    import ipywidgets as widgets
-    from IPython.display import display
-
     known = set(vocabulary)
-    field = widgets.Text(value=examples[0], description="sentence", layout=widgets.Layout(width="90%"))
-    choice = widgets.Dropdown(options=list(examples), description="or take")
-    notice, output = widgets.Label(), widgets.Output()
 
-    def update(_: Any = None) -> None:
-        words = field.value.lower().split()
+    def answer(sentence: str) -> tuple[str, Callable[[], None] | None]:
+        words = sentence.lower().split()
         strange = [word for word in words if word not in known]
-        notice.value = f"The network has never seen: {', '.join(strange)}" if strange else ""
+        notice = f"The network has never seen: {', '.join(strange)}" if strange else ""
         if not words:
-            return
+            return notice, None
         symbols, alignment = translate(words)
-        output.clear_output(wait=True)
-        with output:
-            said = "".join(symbols)
-            alignment_matrices(
-                [alignment], [words], [symbols], f"Alignment of “{field.value}” with {said}.", [said]
-            )
+        said = "".join(symbols)
+        alt = f"Alignment of “{sentence}” with {said}."
+        return notice, partial(alignment_matrices, [alignment], [words], [symbols], alt, [said])
 
-    field.observe(update, names="value")
-    choice.observe(lambda change: setattr(field, "value", change["new"]), names="value")
-    display(widgets.VBox([field, choice, notice, output]))
-    update()
+    explore_sentences(answer, examples)
 
 
 def caption_widget(images: Tensor, describe: Callable[[Tensor], tuple[list[str], Tensor]]) -> None:
@@ -202,9 +181,9 @@ def caption_widget(images: Tensor, describe: Callable[[Tensor], tuple[list[str],
             said[scene] = describe(images[scene])
         words, weights = said[scene]
         word = min(word, len(words) - 1)
-        fig, axis = plt.subplots(figsize=(3.4, 3.6), layout="constrained")
+        fig, axis = subplots(size=(3.4, 3.6))
         axis.axis("off")
-        _lit(axis, _array(images[scene]).transpose(1, 2, 0), _array(weights[word]))
+        _lit(axis, as_array(images[scene]).transpose(1, 2, 0), as_array(weights[word]))
         axis.set_title(" ".join(f"[{w}]" if at == word else w for at, w in enumerate(words)), fontsize=8)
         show(fig, f"Scene {scene}, lit where the speaker looked when saying “{words[word]}”.")
 
@@ -215,7 +194,3 @@ def caption_widget(images: Tensor, describe: Callable[[Tensor], tuple[list[str],
     )
     display(box)
     box.update()
-
-
-def _array(values: Tensor | np.ndarray) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

@@ -7,18 +7,14 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, SIGNED, show
+from course.show import AMOUNT, COLORS, SIGNED, show, subplots
 
 
 def weight_maps(rows: Mapping[str, Tensor], alt: str, captions: Sequence[str] = ()) -> None:
     """One row of maps (n, h, w) per name, each row with its own scale; exact zeros are grey."""
     columns = max(len(maps) for maps in rows.values())
-    fig, axes = plt.subplots(
-        len(rows),
-        columns,
-        figsize=(1.05 * columns + 1.4, 1.25 * len(rows) + 0.2),
-        squeeze=False,
-        layout="constrained",
+    fig, axes = subplots(
+        len(rows), columns, size=(1.05 * columns + 1.4, 1.25 * len(rows) + 0.2), squeeze=False
     )
     palette = plt.get_cmap(SIGNED).with_extremes(bad="0.82")
     for line, (name, maps) in zip(axes, rows.items(), strict=True):
@@ -46,7 +42,7 @@ def accuracy_by_share(
 
     Nine points are shown, so that small losses can be seen; whatever falls below is named at the edge.
     """
-    fig, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    fig, axis = subplots(size=(6.4, 3.8))
     places = range(len(shares))
     for color, marker, style, (name, values) in zip(
         COLORS, "osD^v", ("-", "--", "-.", ":", "-"), curves.items(), strict=False
@@ -75,7 +71,7 @@ def predicted_against_actual(
     curves: Mapping[str, tuple[Tensor, Tensor]], shares: Sequence[float], alt: str
 ) -> None:
     """What OBD predicts (horizontal) and what happens (vertical), one point per share; the diagonal is a perfect forecast."""
-    fig, axis = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
+    fig, axis = subplots(size=(5.2, 4.4))
     everything = torch.cat([torch.cat(pair) for pair in curves.values()])
     ends = [float(everything[everything > 0].min()) / 2, float(everything.max()) * 2]
     axis.plot(ends, ends, ":", color="0.4", label="as predicted")
@@ -97,9 +93,7 @@ def predicted_against_actual(
 
 def pixel_choice(usefulness: Tensor, mean: Tensor, keeps: Mapping[str, Tensor], alt: str) -> None:
     """How useful each pixel is (on a logarithmic scale), and which stay: kept pixels show the mean digit, others are blue."""
-    fig, axes = plt.subplots(
-        1, 1 + len(keeps), figsize=(2.3 * (1 + len(keeps)) + 0.8, 2.6), layout="constrained"
-    )
+    fig, axes = subplots(1, 1 + len(keeps), size=(2.3 * (1 + len(keeps)) + 0.8, 2.6))
     side = int(len(usefulness) ** 0.5)
     amount = usefulness.clamp_min(float(usefulness.max()) * 1e-6).log10().view(side, side)
     drawn = axes[0].imshow(amount, cmap=AMOUNT)
@@ -117,7 +111,7 @@ def pixel_choice(usefulness: Tensor, mean: Tensor, keeps: Mapping[str, Tensor], 
 
 def weight_behind_its_sign(real: Sequence[float], signs: Sequence[float], alt: str) -> None:
     """A real weight, step by step, and the sign that the network uses."""
-    fig, axis = plt.subplots(figsize=(6, 3), layout="constrained")
+    fig, axis = subplots(size=(6, 3))
     axis.plot(real, color=COLORS[0], linewidth=2, label="the real weight, which learns")
     axis.step(
         range(len(signs)),
@@ -137,9 +131,7 @@ def weight_behind_its_sign(real: Sequence[float], signs: Sequence[float], alt: s
 
 def slopes(curves: Mapping[str, tuple[Tensor, Tensor]], x: Tensor, alt: str) -> None:
     """Functions and the slopes that go backward through them. curves: title → (values, slopes)."""
-    fig, axes = plt.subplots(
-        1, len(curves), figsize=(3.3 * len(curves), 2.6), sharey=True, layout="constrained"
-    )
+    fig, axes = subplots(1, len(curves), size=(3.3 * len(curves), 2.6), sharey=True)
     for axis, (title, (values, slope)) in zip(axes, curves.items(), strict=True):
         axis.plot(x, values, color=COLORS[0], linewidth=2, label="forward: value")
         axis.plot(x, slope, "--", color=COLORS[1], linewidth=2, label="backward: slope")

@@ -6,12 +6,14 @@ Needs the reference library, because the attention is `solutions.sequence_attent
 """
 
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
+from descent import descend  # its neighbour in this folder
+from torch import Tensor
 
 from course.data.captions import WORDS, make_scenes
 from course.models.captioner import Captioner, captioner
@@ -28,23 +30,16 @@ def train(penalty: float = PENALTY, steps: int = STEPS) -> Captioner:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     model = captioner()
-    optimizer = torch.optim.Adam(model.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    start = time.process_time()
-    for step in range(steps):
+
+    def loss(step: int) -> tuple[Tensor, Callable[[], str]]:
         scenes = make_scenes(BATCH, seed=1_000_000 + step)
         tokens = WORDS.batch(scenes.captions, end=True)
         logits, weights = model(scenes.images, tokens, spatial_attention)
-        words_loss = translation_loss(logits, tokens)
-        loss = words_loss + penalty * doubly_stochastic_penalty(weights)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 200 == 0 or step == steps - 1:
-            spent = time.process_time() - start
-            print(f"step {step:5d}  words {words_loss.item():.4f}  {spent:.0f} s of CPU", flush=True)
+        of_words = translation_loss(logits, tokens)
+        cost = of_words + penalty * doubly_stochastic_penalty(weights)
+        return cost, lambda: f"words {of_words.item():.4f}"
+
+    descend(model, loss, steps, RATE)
     return model
 
 

@@ -6,12 +6,14 @@ Needs the reference library, because the arithmetic of a block is `solutions.sel
 """
 
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
+from descent import descend  # its neighbour in this folder
+from torch import Tensor
 
 from course.data.sequences import exact
 from course.data.words_in_context import context_batch, make_sentences
@@ -28,26 +30,15 @@ def train(steps: int = STEPS) -> SmallTransformer:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     model = context_transformer()
-    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, RATE, steps, pct_start=0.1, cycle_momentum=False
-    )
-    start = time.process_time()
-    for step in range(steps):
+
+    def loss(step: int) -> tuple[Tensor, Callable[[], str]]:
         inputs, answers, mask = context_batch(*make_sentences(BATCH, seed=1_000_000 + step))
         logits, _ = model(inputs, encoder_block, positional_encoding, mask)
-        loss = translation_loss(logits, answers)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0 or step == steps - 1:
-            right = exact(answers, logits.argmax(-1)).float().mean()
-            spent = time.process_time() - start
-            print(
-                f"step {step:5d}  loss {loss.item():.4f}  exact {right:.3f}  {spent:.0f} s of CPU", flush=True
-            )
+        cost = translation_loss(logits, answers)
+        right = exact(answers, logits.argmax(-1)).float()
+        return cost, lambda: f"loss {cost.item():.4f}  exact {right.mean():.3f}"
+
+    descend(model, loss, steps, RATE, every=100, betas=(0.9, 0.98), pct_start=0.1, cycle_momentum=False)
     return model
 
 

@@ -7,12 +7,14 @@ attention has a recipe of its own, which calls this one.
 """
 
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
+from descent import descend  # its neighbour in this folder
+from torch import Tensor
 
 from course.data.dates import SOURCE, TARGET, make_dates
 from course.models.checkpoints import save_checkpoint
@@ -27,25 +29,15 @@ def train(attends: bool, steps: int = STEPS) -> Translator:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     model = date_translator(attends)
-    optimizer = torch.optim.Adam(model.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    start = time.process_time()
-    for step in range(steps):
+
+    def loss(step: int) -> tuple[Tensor, Callable[[], str]]:
         pairs = make_dates(BATCH, seed=1_000_000 * SEED + step, dates=(1, 2, 3))
         words = SOURCE.batch([pair.words for pair in pairs])
         tokens = TARGET.batch([pair.symbols for pair in pairs], end=True)
-        logits, _ = model(words, tokens, attend_source)
-        loss = translation_loss(logits, tokens)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 200 == 0 or step == steps - 1:
-            print(
-                f"step {step:5d}  loss {loss.item():.4f}  {time.process_time() - start:.0f} s of CPU",
-                flush=True,
-            )
+        cost = translation_loss(model(words, tokens, attend_source)[0], tokens)
+        return cost, lambda: f"loss {cost.item():.4f}"
+
+    descend(model, loss, steps, RATE)
     return model
 
 

@@ -9,6 +9,7 @@ other weights.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +38,17 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
         return (model(images).argmax(1) == labels).float().mean().item()
 
 
-def main() -> None:
+def train(name: str, make: Callable[[], nn.Module], epochs: int = EPOCHS) -> None:
+    """Train a network on the digits, and keep it under this name."""
     digits = load_digits()
     torch.manual_seed(SEED)  # the layers' own initialisation knows no generator
     generator = torch.Generator().manual_seed(SEED)
-    model = digits_cnn()
-    steps = EPOCHS * math.ceil(len(digits.train_images) / BATCH)
+    model = make()
+    steps = epochs * math.ceil(len(digits.train_images) / BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
+        model.train()
         for batch in torch.randperm(len(digits.train_images), generator=generator).split(BATCH):
             logits = model(jitter(digits.train_images[batch], generator))
             loss = F.cross_entropy(logits, digits.train_labels[batch])
@@ -53,14 +56,14 @@ def main() -> None:
             loss.backward()
             optimizer.step()
             schedule.step()
-        held_out = accuracy(model, digits.test_images, digits.test_labels)
+        held_out = accuracy(model.eval(), digits.test_images, digits.test_labels)
         print(
-            f"epoch {epoch + 1:2d}/{EPOCHS}  loss {loss.item():.3f}  held out {held_out:.1%}",
+            f"epoch {epoch + 1:2d}/{epochs}  loss {loss.item():.3f}  held out {held_out:.1%}",
             flush=True,
         )
-    path = save_checkpoint("digits_cnn", model.state_dict())
+    path = save_checkpoint(name, model.state_dict())
     print(f"{path.name}: {path.stat().st_size:,} bytes, held-out accuracy {held_out:.2%}")
 
 
 if __name__ == "__main__":
-    main()
+    train("digits_cnn", digits_cnn)

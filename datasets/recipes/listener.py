@@ -6,12 +6,14 @@ Needs the reference library, because the attention and the pyramid are those of 
 """
 
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
+from descent import descend  # its neighbour in this folder
+from torch import Tensor
 
 from course.data.tones import NOTES, batch_spectrograms, make_utterances
 from course.models.checkpoints import save_checkpoint
@@ -26,25 +28,15 @@ def train(steps: int = STEPS) -> Listener:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     model = listener()
-    optimizer = torch.optim.Adam(model.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    start = time.process_time()
-    for step in range(steps):
+
+    def loss(step: int) -> tuple[Tensor, Callable[[], str]]:
         utterances = make_utterances(BATCH, seed=1_000_000 + step)
         frames, lengths = batch_spectrograms(utterances)
         tokens = NOTES.batch([utterance.notes for utterance in utterances], end=True)
-        logits, _ = model(frames, lengths, tokens, pyramid, attend_source)
-        loss = translation_loss(logits, tokens)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 200 == 0 or step == steps - 1:
-            print(
-                f"step {step:5d}  loss {loss.item():.4f}  {time.process_time() - start:.0f} s of CPU",
-                flush=True,
-            )
+        cost = translation_loss(model(frames, lengths, tokens, pyramid, attend_source)[0], tokens)
+        return cost, lambda: f"loss {cost.item():.4f}"
+
+    descend(model, loss, steps, RATE)
     return model
 
 

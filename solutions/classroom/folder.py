@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from course.exercises import CHAPTERS, exercises_of
 from course.judging import archive
-from course.judging.verdict import Answers
+from course.judging.sheets import Answers
 from solutions.classroom.access import follow, share
 from solutions.classroom.release.seeds import SeedsError, seeds_of
 

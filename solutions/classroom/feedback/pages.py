@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from nbgrader.api import MissingEntry
 from pygments.formatters import HtmlFormatter
 
-from solutions.classroom.feedback import sanitize as wash
+from solutions.classroom.feedback import sanitize
 from solutions.classroom.feedback.formgrader_guard import HERE, templates
 
 SECONDS = 5.0
@@ -157,16 +157,16 @@ def fill(template: str, bare: dict[str, Any], facts: dict[str, Any], plain: bool
 
 def _shown(cell: dict[str, Any], plain: bool) -> dict[str, Any]:
     """What a page shows of a cell."""
-    source, more = wash.cut(cell["source"])
-    comment, _ = wash.cut(str(cell["graded"].get("comment", "")))
-    words = wash.plain if plain else wash.markdown
+    source, more = sanitize.cut(cell["source"])
+    comment, _ = sanitize.cut(str(cell["graded"].get("comment", "")))
+    words = sanitize.lines if plain else sanitize.markdown
     if plain or cell["type"] not in ("markdown", "code"):
-        body = Markup("<pre>") + wash.plain(source) + Markup("</pre>")
+        body = Markup("<pre>") + sanitize.lines(source) + Markup("</pre>")
     elif cell["type"] == "code":
-        body = wash.code(source)
+        body = sanitize.code(source)
     else:
-        body = wash.markdown(source, cell["attachments"])
-    show = wash.plain_output if plain else wash.output
+        body = sanitize.markdown(source, cell["attachments"])
+    show = sanitize.plain_output if plain else sanitize.output
     kinds = [output.get("output_type", "") for output in cell["outputs"]]
     return cell | {
         "body": body,

@@ -299,6 +299,7 @@ _SHOWN = {
     "misconception": ("a named misconception", "#d55e00"),
     "different": ("other wrong values", "#e69f00"),
     "raised": ("an exception", "#cc79a7"),
+    "changed": ("left something behind", "#f0e442"),
     "other": ("shape, type, killed …", "#999999"),
     "follows": ("waits for another exercise", "#bbd4e8"),
     "open": ("not done yet", "#e8e8e8"),

@@ -49,7 +49,7 @@ def cut(text: str) -> tuple[str, str]:
     return text[:SHOWN], f"Shown are the first {SHOWN:,} of {len(text):,} characters."
 
 
-def plain(text: str) -> Markup:
+def lines(text: str) -> Markup:
     """Text as text, without control characters; nothing here takes longer than the text is long."""
     text = re.sub(r"\x1b\[[0-9;]{0,20}m", "", text.replace("\r\n", "\n"))
     return escape(_CONTROL.sub("", text))
@@ -60,7 +60,7 @@ def code(source: str, language: str = "python") -> Markup:
     try:
         lexer = get_lexer_by_name(language)
     except ClassNotFound:
-        return Markup("<pre>") + plain(source) + Markup("</pre>")
+        return Markup("<pre>") + lines(source) + Markup("</pre>")
     return Markup(highlight(_CONTROL.sub("", source), lexer, HtmlFormatter(cssclass="code")))
 
 
@@ -78,7 +78,7 @@ def formula(tex: str, display: str = "inline") -> Markup:
         for element in math.iter():
             _only_looks(element)
     except Exception:  # the converter raises many kinds, also for what is no formula
-        return Markup('<code class="tex">') + plain(tex.strip()) + Markup("</code>")
+        return Markup('<code class="tex">') + lines(tex.strip()) + Markup("</code>")
     return Markup(ElementTree.tostring(math, encoding="unicode"))
 
 
@@ -256,7 +256,7 @@ def plain_output(kind: str, facts: dict[str, Any]) -> Markup:
     else:
         text = facts["data"].get("text/plain", "(not shown)")
     text, more = cut(text)
-    return Markup("<pre>") + plain(text) + Markup("</pre>") + _said(more)
+    return Markup("<pre>") + lines(text) + Markup("</pre>") + _said(more)
 
 
 def _said(sentence: str) -> Markup:

@@ -14,8 +14,8 @@ from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.exercise import Exercise
 from course.judging.recording import Outcome
-from course.judging.sheets import read_tree, sheet_name
-from course.judging.verdict import Answers, Verdict, compare
+from course.judging.sheets import Answers, read_tree, sheet_name
+from course.judging.verdict import Verdict, compare
 from solutions.classroom.submission.cells_to_run import defined
 from solutions.classroom.submission.sandbox import Job, Result
 

@@ -9,7 +9,8 @@ from typing import Any
 from course.exercises import exercises_of
 from course.judging.exercise import Exercise
 from course.judging.recording import fresh_cases, frozen_inputs, record, record_case
-from course.judging.verdict import Answers, compare, distance
+from course.judging.sheets import Answers
+from course.judging.verdict import compare, distance
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
 from solutions.classroom.release.reference_source import home_of, load
 from solutions.misconceptions import alternatives_of, misconceptions_of, sentence

@@ -11,8 +11,8 @@ from nbformat import NotebookNode
 
 from course.exercises import exercises_of
 from course.judging import archive
-from course.judging.sheets import read_sheet, sheet_name
-from course.judging.verdict import Answers, prove_something
+from course.judging.sheets import Answers, read_sheet, sheet_name
+from course.judging.verdict import prove_something
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.release.reference_source import depends_on, needs, source_of
 from solutions.classroom.release.source_notebook import BEGIN, END, grade_id, notebook_bytes, source_notebook

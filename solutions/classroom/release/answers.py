@@ -9,8 +9,7 @@ from course.exercises import exercises_of
 from course.judging.archive import Tree
 from course.judging.exercise import Exercise, flatten
 from course.judging.recording import frozen_inputs, record
-from course.judging.sheets import FORMAT
-from course.judging.verdict import Answers
+from course.judging.sheets import FORMAT, Answers
 from solutions.classroom.release.reference_source import exercises_called, home_of, load, replaced
 from solutions.misconceptions import misconceptions_of, sentence
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from course.exercises import exercises_of
 from course.judging import archive
-from course.judging.sheets import FORMAT
-from course.judging.verdict import Answers
+from course.judging.sheets import FORMAT, Answers
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.release.answers import answer_sheet, sheet_tree
 from solutions.classroom.release.course_version import course_digests, course_name, differences

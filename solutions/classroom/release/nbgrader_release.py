@@ -5,6 +5,7 @@ cell by cell.
 """
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,11 @@ def save_cells(folder: ClassFolder, chapter: str, cells: Path) -> None:
             facts = {"notebook": name, "assignment": chapter, "db_url": url(folder)}
             _SaveCellsAtOnce().preprocess(notebook, {"nbgrader": facts})
     except OperationalError as error:
-        raise ClassFolderError(IN_USE if "locked" in str(error) else f"The gradebook: {error.orig}") from None
+        in_use = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
+        )
+        raise ClassFolderError(IN_USE if in_use else f"The gradebook: {error.orig}") from None
     except RuntimeError as error:  # how SaveCells refuses
         raise RefusedError(f"nbgrader: {error}. The old release is as it was.") from None
 

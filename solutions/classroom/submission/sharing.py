@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from course.judging.sheets import sheet_name
-from course.judging.verdict import Answers
+from course.judging.sheets import Answers, sheet_name
 from solutions.classroom.grading.judge import decide, is_open, needs_words, public_questions
 from solutions.classroom.submission.cells_to_run import TOO_LONG, TOO_STRANGE
 from solutions.classroom.submission.sandbox import Job, Result, Spent, Step, sharing
