@@ -519,7 +519,7 @@ def _move_modules(root: Path) -> None:
     (root / "solutions" / "attention.py").rename(root / "solutions" / "looking" / "soft.py")
     (root / "solutions" / "looking" / "__init__.py").write_text("")
     (root / "course" / "verdicts").mkdir()
-    (root / "course" / "judging.py").rename(root / "course" / "verdicts" / "judging.py")
+    (root / "course" / "judging" / "verdict.py").rename(root / "course" / "verdicts" / "judging.py")
     (root / "course" / "verdicts" / "__init__.py").write_text("")
     for path in root.rglob("*.py"):
         text = path.read_text()
@@ -560,7 +560,11 @@ def test_a_tolerance_points_a_case_and_a_misconception_are_each_seen(tmp_path: P
 
 def test_a_default_tolerance_is_everybody_s(tmp_path: Path) -> None:
     def loosen(root: Path) -> None:
-        _edit(root / "course" / "exercise.py", "def equal(rtol: float = 1e-4", "def equal(rtol: float = 1e-3")
+        _edit(
+            root / "course" / "judging" / "exercise.py",
+            "def equal(rtol: float = 1e-4",
+            "def equal(rtol: float = 1e-3",
+        )
 
     was, now = course_digests(CHAPTER), _version_with(tmp_path, loosen)
     assert all(was[name] != now[name] for name in exercises_of(CHAPTER))

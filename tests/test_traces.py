@@ -246,3 +246,16 @@ def test_a_class_is_graded_by_the_course_that_looked_at_the_same_traces() -> Non
     assert "only lent to it" in lines  # what is said
     assert "named_buffers" in lines  # what is looked at
     assert "inference_mode" in lines
+
+
+def test_of_a_hidden_case_the_sentence_tells_the_argument_and_nothing_else() -> None:
+    exercise = Exercise("double", _cases)
+    inputs = [frozen_inputs(exercise, 1)]
+    answers = Answers([1], inputs, record(_double, exercise, [1], inputs))
+    outcomes = record(_then(LEFT_BEHIND["values in a list"]), exercise, [1], inputs)
+    verdict = compare(exercise, outcomes, answers, hidden=True)
+    assert verdict.message == f"The values are right, but your function {LEFT['values'].format('parts')}."
+    outcomes[0].left = ["values secret = 4711", "values x[0] 4711", "setting 4711", "4711"]
+    forged = compare(exercise, outcomes, answers, hidden=True)
+    assert not forged.right
+    assert "4711" not in forged.message

@@ -1,13 +1,11 @@
 """Chapter 11: memory networks and baby stories."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from course.exercises.random_arguments import drawn
-from course.judging.exercise import Case, Exercise, Values, flatten
+from course.judging.exercise import Case, Exercise
 
 
 def _write_cases(seed: int) -> list[Case]:
@@ -20,12 +18,6 @@ def _write_cases(seed: int) -> list[Case]:
         {"memory": drawn(rng, 5, 3), "age": full, "x": drawn(rng, 3)},
         {"memory": torch.cat([drawn(rng, 2, 3), torch.zeros(2, 3)]), "age": half, "x": drawn(rng, 3)},
     ]
-
-
-def _observe_write(fn: Any, case: Case) -> Values:
-    """What is returned, and what became of the old memory."""
-    memory, age = case["memory"].clone(), case["age"].clone()
-    return flatten(fn(memory, age, case["x"])) | {"old memory": memory, "old age": age}
 
 
 def _lookup_cases(seed: int) -> list[Case]:
@@ -106,17 +98,10 @@ def _clip_cases(seed: int) -> list[Case]:
     return [{"gradients": gradients, "limit": 4.0}]
 
 
-def _observe_clip(fn: Any, case: Case) -> Values:
-    """What is returned, and what became of the gradients that were given."""
-    given = [g.clone() for g in case["gradients"]]
-    return flatten(fn(given, case["limit"])) | {f"given {i}": g for i, g in enumerate(given)}
-
-
 EXERCISES = [
     Exercise(
         "write_memory",
         cases=_write_cases,
-        observe=_observe_write,
         points=2,
         minutes=12,
         hints=(
@@ -194,7 +179,6 @@ EXERCISES = [
     Exercise(
         "clip_each_matrix",
         cases=_clip_cases,
-        observe=_observe_clip,
         points=2,
         minutes=8,
         level="stretch",
