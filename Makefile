@@ -26,7 +26,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/classroom demo $(CLASS) $(DEMO)
+	@echo "A simulated class in $(CLASS): release, hand-in, grading, feedback …"
+	@$(BIN)/classroom demo $(CLASS) $(DEMO) $(if $(filter all,$(STUDENTS)),--all)
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
@@ -51,6 +52,9 @@ bench-grading: $(READY)
 
 numbers: $(READY)
 	@for script in benchmarks/numbers_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs/architecture.svg: docs/architecture.dot
+	@dot -Tsvg $< -o $@
 
 clean:
 	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
