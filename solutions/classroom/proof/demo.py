@@ -5,9 +5,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -25,7 +24,7 @@ from solutions.classroom.submission.job import set_limit
 MOST = 24
 """Students in the short demo: they show every kind of trouble between them."""
 
-BRIEF = 3.0
+BRIEF = 2.0
 """Seconds of processor time that a cell may take in the short demo, so that nobody has to wait for endless loops."""
 
 
@@ -41,8 +40,10 @@ def demo(place: Path, chapters: Sequence[str], everybody: bool = False) -> int:
     for chapter in _watched(chapters, "build and release"):
         release(folder, chapter)
     students = []
-    for student in _watched(
-        one_by_one(folder, list(chapters), None if everybody else MOST), "hand in", "student"
+    for student in tqdm(
+        one_by_one(folder, list(chapters), None if everybody else MOST),
+        desc=f"{'hand in':<26}",
+        unit="student",
     ):
         hand_in(folder, [student])
         students.append(student)
@@ -51,7 +52,7 @@ def demo(place: Path, chapters: Sequence[str], everybody: bool = False) -> int:
         for chapter in chapters:
             _autograde(folder, chapter, sum(student.handed_in[chapter] is not None for student in students))
     else:
-        _grade(folder, chapters)
+        _grade(folder, chapters, len(students))
     for chapter in _watched(chapters, "nbgrader generate_feedback"):
         nbgrader(folder, "generate_feedback", chapter)
     console.print("nbgrader export, and the report …")
@@ -94,19 +95,19 @@ def _enrol(folder: ClassFolder, students: Sequence[Student]) -> None:
             book.update_or_create_student(student.name)
 
 
-T = TypeVar("T")
+def _watched(chapters: Sequence[str], what: str) -> Iterator[str]:
+    """The chapters, with a bar that says what is done, and to which of them."""
+    bar = tqdm(chapters, desc=f"{what:<26}", unit="chapter")
+    for chapter in bar:
+        bar.set_postfix_str(chapter)
+        yield chapter
 
 
-def _watched(things: Iterable[T], what: str, unit: str = "chapter") -> "tqdm[T]":
-    return tqdm(things, desc=f"{what:<26}", unit=unit)
-
-
-def _grade(folder: ClassFolder, chapters: Sequence[str]) -> None:
+def _grade(folder: ClassFolder, chapters: Sequence[str], students: int) -> None:
     """`classroom grade`, with a bar that names whom it waits for."""
     limits = set_limit(folder, BRIEF)
-    total = len(chapters) * len(folder.students())
     jobs = 2 * (os.cpu_count() or 1)
-    with tqdm(total=total, desc=f"{'classroom grade':<26}", unit="submission") as bar:
+    with tqdm(total=len(chapters) * students, desc=f"{'classroom grade':<26}", unit="submission") as bar:
 
         def watch(names: Sequence[str]) -> None:
             bar.set_postfix_str(waiting_for(names))
