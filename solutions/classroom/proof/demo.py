@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.text import Text
 from tqdm import tqdm
@@ -34,6 +35,9 @@ def demo(place: Path, chapters: Sequence[str], everybody: bool = False) -> int:
     everybody: one student for every misconception, and nbgrader's own autograde. Otherwise two dozen, graded as `classroom
     grade` does.
     """
+    torch.set_num_threads(
+        1
+    )  # answers are many tiny operations, on which more threads would only wait for each other
     console = wide_console()
     start = time.monotonic()
     folder = new_class(place)
