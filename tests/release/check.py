@@ -112,8 +112,7 @@ def kit() -> str:
     shutil.rmtree(place, ignore_errors=True)
     run(sys.executable, "-m", "solutions.classroom", "kit", place, CHAPTER)
     python = _environment(place / ".venv", sys.executable)
-    run(python, "-m", "pip", "install", "-q", "-c", "constraints.txt", ".", cwd=place)
-    shutil.rmtree(place / "course")  # what runs is what was installed
+    run(python, "-m", "pip", "install", "-q", "-c", "constraints.txt", "-e", ".", cwd=place)
     notebook = place / "notebooks" / CHAPTER / f"{CHAPTER}.ipynb"
     shutil.copy(notebook, notebook.with_stem("open"))
     solve = (
