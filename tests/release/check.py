@@ -113,6 +113,9 @@ def kit() -> str:
     run(sys.executable, "-m", "solutions.classroom", "kit", place, CHAPTER)
     python = _environment(place / ".venv", sys.executable)
     run(python, "-m", "pip", "install", "-q", "-c", "constraints.txt", "-e", ".", cwd=place)
+    alone = "import course, importlib.util as u, sys; print(course.__file__); sys.exit(u.find_spec('solutions') is not None)"
+    if str(place) not in run(python, "-c", alone, cwd=BUILD, PYTHONPATH=""):
+        raise Failed("what was imported is not the kit's course")
     notebook = place / "notebooks" / CHAPTER / f"{CHAPTER}.ipynb"
     shutil.copy(notebook, notebook.with_stem("open"))
     solve = (
