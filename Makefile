@@ -8,11 +8,12 @@ CHAPTERS ?=
 DEMO ?= $(or $(CHAPTERS),1 4)
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint check lab bench bench-grading numbers clean
+.PHONY: help demo test release-check lint check lab bench bench-grading numbers clean
 
 help:
-	@echo "make demo    a simulated class from release to graded feedback"
-	@echo "make test    lint, types and tests"
+	@echo "make demo    a simulated class of two dozen, from release to graded feedback"
+	@echo "             make demo STUDENTS=all: one student for every misconception"
+	@echo "make test    lint, types and tests           make release-check   what takes too long for every day"
 	@echo "make lab     JupyterLab on the students' notebooks"
 	@echo "make bench   speed, as ratios in one run        make bench-grading   speed of grading"
 	@echo "make numbers the chapters' figures over several seeds (takes long)"
@@ -26,7 +27,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/classroom demo $(CLASS) $(DEMO)
+	@echo "A simulated class in $(CLASS): release, hand-in, grading, feedback …"
+	@$(BIN)/classroom demo $(CLASS) $(DEMO) $(if $(filter all,$(STUDENTS)),--all)
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
@@ -34,9 +36,12 @@ lint: $(READY)
 	@$(BIN)/mypy
 
 check: lint
-	@$(BIN)/pytest -n auto --dist loadfile
+	@$(BIN)/pytest -n auto --dist loadfile -m "not long"
 
 test: check
+
+release-check: lint
+	@$(BIN)/python tests/release/check.py $(STEPS)
 
 lab: $(READY)
 	@$(BIN)/classroom notebooks build/notebooks $(CHAPTERS)
@@ -51,6 +56,9 @@ bench-grading: $(READY)
 
 numbers: $(READY)
 	@for script in benchmarks/numbers_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs/architecture.svg: docs/architecture.dot
+	@dot -Tsvg $< -o $@
 
 clean:
 	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,8 @@
-"""Shared by all tests: one thread per process (the machine's cores are shared among pytest's workers), and a sandbox."""
+"""Shared by all tests: one thread per process (the machine's cores are shared among pytest's workers), a sandbox, and which tests are long."""
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,24 @@ if TYPE_CHECKING:
     from solutions.classroom.submission.sandbox import Sandbox
 
 torch.set_num_threads(1)
+
+LONG = [
+    r"test_cluster\.py::test_a_cluster_that_loses_a_worker",
+    r"test_release\.py::test_a_release_that_is_killed_while",
+    r"test_digits\.py::test_the_digits_recipe_makes_the_same_bytes",
+]
+"""Tests that answer no everyday question: `make test` leaves them out, `make release-check` runs them."""
+
+if shutil.which(
+    "bwrap"
+):  # every attacker once, behind the best walls that there are; behind lesser ones only before a release
+    LONG.append(r"test_attacks\.py::.*\[(landlock|none)\b")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(re.search(pattern, item.nodeid) for pattern in LONG):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "landlock", "none"])

@@ -1,7 +1,12 @@
-"""From chapter texts to graded feedback, on top of nbgrader.
+"""From chapter texts to graded feedback, on top of nbgrader; one room per stage.
 
-chapter: reads a text notebook · reference: finds a function's source and what it needs · build: makes the student's
-notebook · answers: makes answer sheets · prove: shows that wrong is rejected and right accepted · sandbox: records
-untrusted code · judge: recording against answer sheet · grade: a whole class · report: what the class found hard ·
-pages: feedback and formgrader's pages · wash: strangers' text as HTML that only shows · guard: formgrader runs its own scripts only.
+- `release`: a chapter's text becomes the notebook that students get, with its answer sheets.
+- `submission`: what was handed in is read, and recorded in the sandbox.
+- `grading`: recordings become verdicts, and verdicts the gradebook.
+- `feedback`: the gradebook becomes pages, reports and exports.
+- `proof`: shows that all of this works, with misconceptions and with a simulated class.
+
+Each room uses those above it in this list and never those below. All use `folder` (a class folder), `access` (who may open it),
+`plain_text` (strangers' words on a terminal) and `faults` (mishaps as one sentence). `__main__` is the command line, and
+`nbgrader_parts` the name under which class folders find our configuration. docs/architecture.md draws it.
 """

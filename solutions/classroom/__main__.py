@@ -151,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("folder", type=Path)
     demo.add_argument("chapters", nargs="*", metavar="CHAPTER")
+    demo.add_argument(
+        "--all", action="store_true", help="one student for every misconception, and not two dozen"
+    )
     return parser
 
 
@@ -379,7 +382,7 @@ def _kit(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from solutions.classroom.proof.demo import demo
 
-    return demo(options.folder, _chosen(options.chapters))
+    return demo(options.folder, _chosen(options.chapters), options.all)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A simulated class: students of every kind, and what each of them deserves."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 import nbformat
@@ -24,9 +24,13 @@ Bytes = bytes | None
 
 @dataclass
 class Student:
-    """A simulated student. expected: chapter → points. says: chapter → words that the feedback must contain."""
+    """A simulated student. expected: chapter → points. says: chapter → words that the feedback must contain.
+
+    file: what they call their notebook, where {} stands for the chapter.
+    """
 
     name: str
+    file: str = "{}.ipynb"
     handed_in: dict[str, Bytes] = field(default_factory=dict)
     expected: dict[str, float] = field(default_factory=dict)
     says: dict[str, str] = field(default_factory=dict)
@@ -79,26 +83,56 @@ def standalone(chapter: str, exercise: str, function: Callable[..., Any]) -> str
     return f"def _written():\n{textwrap.indent(body, '    ')}\n    return {function.__name__}\n\n\n{exercise} = _written()\n"
 
 
-def simulated_class(folder: ClassFolder, chapters: list[str]) -> list[Student]:
-    """Everybody of the class, for these chapters."""
+def simulated_class(folder: ClassFolder, chapters: list[str], most: int | None = None) -> list[Student]:
+    """Everybody of the class, for these chapters; or so many that every kind of trouble occurs."""
+    return list(one_by_one(folder, chapters, most))
+
+
+def one_by_one(folder: ClassFolder, chapters: list[str], most: int | None = None) -> Iterator[Student]:
+    """The same, each as soon as their notebooks are written."""
     releases = {chapter: folder.released_notebook(chapter) for chapter in chapters}
-    students = _plain_students(releases)
-    for chapter in chapters:
-        sheet = read_sheet(folder.release(chapter) / sheet_name(chapter))
-        for exercise, functions in misconceptions_of(chapter).items():
-            for wrong in functions:
-                student = _everything_right(
-                    f"believes-{chapter[:2]}-{grade_id(exercise)}-{grade_id(wrong.__name__)}", releases
-                )
-                notebook = solved(
-                    releases[chapter], chapter, {exercise: standalone(chapter, exercise, wrong)}
-                )
-                student.handed_in[chapter] = notebook_bytes(notebook)
-                lost = [exercise, *_cannot_be_judged(sheet, exercise, wrong.__name__)]
-                student.expected[chapter] -= sum(exercises_of(chapter)[name].points for name in lost)
-                student.says[chapter] = sentence(wrong)
-                students.append(student)
-    return students
+    yield from islice(_everybody(folder, releases, mixed=most is not None), most)
+
+
+def _everybody(folder: ClassFolder, releases: dict[str, NotebookNode], mixed: bool) -> Iterator[Student]:
+    yield from _plain_students(releases)
+    beliefs = [_beliefs(chapter, mixed) for chapter in releases]
+    rounds = zip_longest(*beliefs) if mixed else [chain.from_iterable(beliefs)]
+    for chapter, exercise, wrong in filter(None, chain.from_iterable(rounds)):
+        yield _believer(folder, releases, chapter, exercise, wrong)
+
+
+Belief = tuple[str, str, Callable[..., Any]]
+
+
+def _beliefs(chapter: str, mixed: bool) -> list[Belief]:
+    """Chapter, exercise and misconception. mixed: each exercise's first one before any second, and those that others build on before all."""
+    wrong = misconceptions_of(chapter)
+    if not mixed:
+        return [(chapter, name, function) for name, functions in wrong.items() for function in functions]
+    names = sorted(wrong, key=lambda name: not any(depends_on(chapter, other, name) for other in wrong))
+    rounds = zip_longest(*([(chapter, name, function) for function in wrong[name]] for name in names))
+    return [belief for one_each in rounds for belief in one_each if belief]
+
+
+def _believer(
+    folder: ClassFolder,
+    releases: dict[str, NotebookNode],
+    chapter: str,
+    exercise: str,
+    wrong: Callable[..., Any],
+) -> Student:
+    """Somebody who has everything right but for one exercise, in which they hold a misconception."""
+    student = _everything_right(
+        f"believes-{chapter[:2]}-{grade_id(exercise)}-{grade_id(wrong.__name__)}", releases
+    )
+    notebook = solved(releases[chapter], chapter, {exercise: standalone(chapter, exercise, wrong)})
+    student.handed_in[chapter] = notebook_bytes(notebook)
+    sheet = read_sheet(folder.release(chapter) / sheet_name(chapter))
+    lost = [exercise, *_cannot_be_judged(sheet, exercise, wrong.__name__)]
+    student.expected[chapter] -= sum(exercises_of(chapter)[name].points for name in lost)
+    student.says[chapter] = sentence(wrong)
+    return student
 
 
 def _cannot_be_judged(sheet: Mapping[str, Answers], exercise: str, misconception: str) -> list[str]:
@@ -118,13 +152,18 @@ def _everything_right(name: str, releases: dict[str, NotebookNode]) -> Student:
 
 
 def _plain_students(releases: dict[str, NotebookNode]) -> list[Student]:
+    """One of each kind that there is in every chapter."""
     first = {chapter: next(iter(exercises_of(chapter).values())) for chapter in releases}
     students = [_everything_right("right-everything", releases)]
 
     def everywhere(
-        name: str, change: Callable[[str, NotebookNode], Bytes], points: Callable[[str], float], says: str
+        name: str,
+        change: Callable[[str, NotebookNode], Bytes],
+        points: Callable[[str], float],
+        says: str,
+        file: str = "{}.ipynb",
     ) -> None:
-        student = Student(name)
+        student = Student(name, file)
         for chapter, release in releases.items():
             student.handed_in[chapter] = change(chapter, nbformat.from_dict(release))
             student.expected[chapter] = points(chapter)
@@ -147,9 +186,9 @@ def _plain_students(releases: dict[str, NotebookNode]) -> list[Student]:
 
     def differently(chapter: str, release: NotebookNode) -> Bytes:
         others = {
-            name: standalone(chapter, name, right[0])
-            for name, right in alternatives_of(chapter).items()
-            if right
+            name: standalone(chapter, name, functions[0])
+            for name, functions in alternatives_of(chapter).items()
+            if functions
         }
         return notebook_bytes(solved(release, chapter, others))
 
@@ -171,8 +210,18 @@ def _plain_students(releases: dict[str, NotebookNode]) -> list[Student]:
                 cell.metadata.nbgrader.locked = False
         return notebook_bytes(release)
 
+    def right(chapter: str, release: NotebookNode) -> Bytes:
+        return notebook_bytes(solved(release, chapter))
+
     def truncated(chapter: str, release: NotebookNode) -> Bytes:
         return notebook_bytes(solved(release, chapter))[:1000]
+
+    def answered(chapter: str, release: NotebookNode) -> Bytes:
+        notebook = solved(release, chapter)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get("solution"):
+                cell.source = "Because the numbers would mean different things otherwise."
+        return notebook_bytes(notebook)
 
     everywhere("right-differently", differently, full_marks, "")
     everywhere(
@@ -197,6 +246,8 @@ def _plain_students(releases: dict[str, NotebookNode]) -> list[Student]:
     everywhere("edited-tests", edited, lambda chapter: 0.0, "Not done yet.")
     everywhere("imports-the-reference", first_is(_IMPORTS), without_first, "ModuleNotFoundError")
     everywhere("patches-allclose", first_is(_PATCHES), without_first, "")
+    everywhere("answers-in-words", answered, full_marks, "")
+    everywhere("under-another-name", right, full_marks, "", "my {} (1).ipynb")
     return students
 
 
@@ -223,14 +274,14 @@ def EXERCISE(*inputs):
     return inputs[0]"""
 
 
-def hand_in(folder: ClassFolder, students: list[Student]) -> None:
+def hand_in(folder: ClassFolder, students: Iterable[Student]) -> None:
     """Put everybody's notebooks where nbgrader collects them; a file that is there already with the same bytes stays."""
     for student in students:
         for chapter, data in student.handed_in.items():
             place = folder.submitted(student.name, chapter)
             place.mkdir(parents=True, exist_ok=True)
-            path = place / f"{chapter}.ipynb"
+            path = place / student.file.format(chapter)
             if data is None:
                 path.unlink(missing_ok=True)
             elif not path.exists() or path.read_bytes() != data:
-                archive.write_bytes(Path(path), data)
+                archive.write_bytes(path, data)
