@@ -28,6 +28,7 @@ from course.judging.recording import frozen_inputs, record
 from course.judging.verdict import Answers
 from course.sandbox import confine
 from solutions.classroom.grading.judge import judge
+from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.answers import answer_sheet
 from solutions.classroom.submission.sandbox import (
     CellResult,
@@ -39,7 +40,7 @@ from solutions.classroom.submission.sandbox import (
     Step,
     _Run,
 )
-from solutions.classroom.submission.sharing import settled, share_snapshots
+from solutions.classroom.submission.sharing import share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 

@@ -13,6 +13,7 @@ from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.sheets import read_sheet, sheet_name
 from course.judging.verdict import Answers, prove_something
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.release.reference_source import depends_on, needs, source_of
 from solutions.classroom.release.source_notebook import BEGIN, END, grade_id, notebook_bytes, source_notebook
@@ -81,7 +82,7 @@ def standalone(chapter: str, exercise: str, function: Callable[..., Any]) -> str
 
 def simulated_class(folder: ClassFolder, chapters: list[str]) -> list[Student]:
     """Everybody of the class, for these chapters."""
-    releases = {chapter: folder.released_notebook(chapter) for chapter in chapters}
+    releases = {chapter: Assignment(folder, chapter).notebook for chapter in chapters}
     students = _plain_students(releases)
     for chapter in chapters:
         sheet = read_sheet(folder.release(chapter) / sheet_name(chapter))
