@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from course.judging.sheets import sheet_name
-from course.judging.verdict import Answers
+from course.judging.verdict import Answers, Verdict
 from solutions.classroom.grading.judge import decide, is_open, needs_words, public_questions
 from solutions.classroom.submission.sandbox import Job, Result, Spent, sharing
 
@@ -22,18 +22,18 @@ def settled(
     hidden: bool = True,
 ) -> Result:
     """The result with all that counts: doubtful recordings made again, and with hidden cases the public ones beside them."""
-    result = _apart(result, job, chapter, answers, record)
-    return _with_public(result, job, chapter, answers, record) if hidden else result
+    decided = decide(chapter, result, job, answers)
+    final = _apart(result, job, decided, record)
+    if final is not result:
+        decided = decide(chapter, final, job, answers)
+    return _with_public(final, job, chapter, decided, record) if hidden else final
 
 
 def _apart(
-    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
+    result: Result, job: Job, decided: Mapping[str, Verdict], record: Callable[[Job], Result]
 ) -> Result:
     """Record again, each in its own process, what shared one and came out neither right nor open."""
     together = {step.exercise: step.id for step in sharing(job.steps)}
-    if not together:
-        return result
-    decided = decide(chapter, result, job, answers)
     doubtful = {
         name: id for name, id in together.items() if not decided[name].right and not is_open(name, result)
     }
@@ -54,13 +54,12 @@ def _apart(
 
 
 def _with_public(
-    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
+    result: Result, job: Job, chapter: str, decided: Mapping[str, Verdict], record: Callable[[Job], Result]
 ) -> Result:
     """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong.
 
     That run begins as if there had been no other: what the hidden cases took, in time or anything else, must not count in it.
     """
-    decided = decide(chapter, result, job, answers)
     known, questions = public_questions(job.files.get(sheet_name(chapter), b""))
     wrong = {name for name, verdict in decided.items() if needs_words(name, verdict, result)} & known
     if not wrong:

@@ -31,14 +31,14 @@ def is_current(assignment: Assignment) -> bool:
 
 
 def to_grade_by(assignment: Assignment) -> Kept:
-    """What the chapter was released with. Raises ClassFolderError when they were made by another course than is installed.
+    """What the chapter was released with. Raises ClassFolderError when it is not released, or by another course than is installed.
 
     A class that an older version of this project released has none: they are made now if its release asks the same.
     """
     chapter = assignment.chapter
     again = f"`classroom release {assignment.folder.root} {chapter}`"
+    released = _points_of(assignment)
     if not assignment.answers_path.exists():
-        released = _points_of(assignment)
         asked = {grade_id(name): float(one.points) for name, one in assignment.exercises.items()}
         if changes := differences(_words(released), _words(asked)):
             raise ClassFolderError(
