@@ -1,5 +1,6 @@
 """A whole small class: every student gets what they deserve, by our command and by nbgrader's own, again and after a kill."""
 
+import csv
 import json
 import os
 import random
@@ -175,9 +176,9 @@ def test_the_report_and_every_export_show_who_handed_in_nothing(
     assert any("nothing-handed-in" in line and line.endswith("nothing handed in") for line in lines)
     for system in ("moodle", "canvas"):
         assert main(["export", str(folder.root), "--to", system]) == 0
-        text = (folder.root / f"{system}.csv").read_text()
-        assert "nothing-handed-in" in text
-        assert "nothing handed in" in text
+        rows = csv.reader((folder.root / f"{system}.csv").read_text().splitlines())
+        mine = next(row for row in rows if "nothing-handed-in" in row)
+        assert not [cell for cell in mine if cell.isdecimal()], "who handed in nothing has no number"
 
 
 def test_a_grader_that_is_killed_goes_on_where_it_was(
@@ -250,7 +251,7 @@ def test_a_full_disk_is_said_to_be_full_and_loses_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         assert main(["grade", str(folder.root), "--student", "untouched"]) == 2
-    assert "No space left on device" in capsys.readouterr().err
+    assert "Make room there and start again" in capsys.readouterr().err
     assert not [p for p in (folder.hidden / "recordings").rglob("*") if p.is_file()]
     assert main(["grade", str(folder.root), "--student", "untouched"]) == 0
 

@@ -17,8 +17,8 @@ from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.opening import open_class
-from solutions.classroom.release.kept_answers import to_grade_by
 from solutions.classroom.release.publish import release
+from solutions.classroom.release.seeds import secret_seeds
 
 CHAPTER = "10_attention"
 ASSISTANTS = (45_001, 45_002)
@@ -40,9 +40,8 @@ def test_a_class_folder_is_private(tmp_path: Path) -> None:
     assert main(["new", str(tmp_path / "class")]) == 0
     folder = ClassFolder(tmp_path / "class")
     assert {_mode(path) for path in (folder.root, folder.hidden)} == {0o700}
-    to_grade_by(Assignment(folder, CHAPTER))
-    secret = [path for path in folder.hidden.rglob("*") if path.suffix in (".json", ".answers")]
-    assert {_mode(path) for path in secret} == {0o600}
+    secret_seeds(Assignment(folder, CHAPTER))
+    assert {_mode(folder.hidden / name) for name in ("secret", "seeds.json")} == {0o600}
 
 
 def test_making_it_again_keeps_its_configuration_and_mode(tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_a_folder_that_is_there_is_given_to_a_group(tmp_path: Path) -> None:
     group = next(entry for entry in grp.getgrall() if entry.gr_gid > 0)
     assert main(["new", str(tmp_path / "class")]) == 0
     folder = ClassFolder(tmp_path / "class")
-    to_grade_by(Assignment(folder, CHAPTER))
+    secret_seeds(Assignment(folder, CHAPTER))
     (folder.root / "submitted" / "link").symlink_to("/etc/passwd")
     assert main(["new", str(folder.root), "--group", group.gr_name]) == 0
     for path in [folder.root, *folder.root.rglob("*")]:
