@@ -7,6 +7,10 @@ Plain nbgrader gets the same chapter with an ordinary test in the notebook: its 
 records and compares in the kernel. Both run the same cells: those that grading needs, pictures and demonstrations are
 taken out of both (`--all-cells` leaves them in, and plain nbgrader runs them). Plain nbgrader works one after the other
 at constant cost, so `--plain N` lets it grade only the first N.
+
+Rows: both · the serial part (the grader's own thread does it for every submission; recordings that only sleep show that
+it is what limits many workers) · a class of which a third is wrong and a third crashes. Processor time is the grader's
+own and what the sandbox measured of the submissions; for plain nbgrader, that of all its processes.
 """
 
 import argparse
@@ -18,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -25,14 +30,20 @@ import nbformat
 from nbformat import NotebookNode
 
 from course.exercises import chapter_named, exercises_of
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading.grade import grade_class
-from solutions.classroom.proof.simulated_class import solved
+from solutions.classroom.proof.simulated_class import solved, standalone
 from solutions.classroom.release.publish import environment, release
 from solutions.classroom.release.source_notebook import DEMO_TAG, build_assignment
 from solutions.classroom.submission.cells_to_run import needed_cells
+from solutions.classroom.submission.sandbox import Job, Limits, Result, Sandbox
+from solutions.misconceptions import misconceptions_of
 
 CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "plain"\nc.ExecutePreprocessor.timeout = 600\n'
+
+SLEEP = 0.3
+"""Seconds: what a recording takes by the clock on a busy machine."""
 
 
 def main() -> None:
@@ -43,7 +54,7 @@ def main() -> None:
         folder = new_class(place / "ours")
         release(folder, chapter)
         shutil.copytree(place / "ours", place / "empty")
-        untouched = folder.released_notebook(chapter)
+        untouched = Assignment(folder, chapter).notebook
         notebook = solved(untouched, chapter)
         if not options.all_cells:
             notebook.cells = _needed(notebook, untouched)
@@ -52,12 +63,14 @@ def main() -> None:
             f"{chapter}: {len(exercises_of(chapter))} exercises, {cells} code cells, {os.cpu_count()} cores"
         )
         plain = _plain(place / "plain", chapter, notebook, options.plain) if options.plain else None
-        ours = _ours(folder, chapter, notebook, options.submissions, options.jobs, options.isolation)
+        ours = _ours(folder, chapter, [notebook], options.submissions, options)
         if plain:
             print(
                 f"ratio: {plain[0] / ours[0]:.1f} × the throughput by the clock,"
                 f" {plain[1] / ours[1]:.1f} × less processor time per submission"
             )
+        _mixed(place, chapter, notebook, untouched, ours[0], options)
+        _sleeping(place, chapter, notebook, options)
         if options.many:
             _many(place / "empty", chapter, notebook, options)
 
@@ -93,10 +106,10 @@ def _needed(notebook: NotebookNode, untouched: NotebookNode) -> list[NotebookNod
     ]
 
 
-def _hand_in(root: Path, chapter: str, notebook: NotebookNode, count: int) -> None:
+def _hand_in(root: Path, chapter: str, notebooks: Sequence[NotebookNode], count: int) -> None:
     """`count` submissions, no two the same, so that nothing is remembered from one for the next."""
     for number in range(count):
-        own = deepcopy(notebook)
+        own = deepcopy(notebooks[number % len(notebooks)])
         own.cells.insert(1, nbformat.v4.new_code_cell(f"student = {number}"))
         path = root / "submitted" / f"s{number:05d}" / chapter / f"{chapter}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +130,7 @@ def _plain(root: Path, chapter: str, notebook: NotebookNode, count: int) -> tupl
     build_assignment(chapter, root / "source" / chapter)
     (root / "nbgrader_config.py").write_text(CONFIG)
     _nbgrader(root, "generate_assignment", chapter)
-    _hand_in(root, chapter, notebook, count)
+    _hand_in(root, chapter, [notebook], count)
     clock, cpu = time.monotonic(), _cpu()
     _nbgrader(root, "autograde", chapter)
     clock, cpu = (time.monotonic() - clock) / count, (_cpu() - cpu) / count
@@ -137,18 +150,87 @@ def _nbgrader(root: Path, *arguments: str) -> None:
 
 
 def _ours(
-    folder: ClassFolder, chapter: str, notebook: NotebookNode, count: int, jobs: int, isolation: str
+    folder: ClassFolder,
+    chapter: str,
+    notebooks: Sequence[NotebookNode],
+    count: int,
+    options: argparse.Namespace,
+    name: str = "classroom grade",
 ) -> tuple[float, float]:
-    _hand_in(folder.root, chapter, notebook, count)
-    clock, cpu = time.monotonic(), _cpu()
-    with _Memory() as memory:
-        graded = list(grade_class(folder, [chapter], jobs=jobs, isolation=isolation))
-    clock, cpu = (time.monotonic() - clock) / count, (_cpu() - cpu) / count
+    """The same by ours; the notebooks are handed in in turn."""
+    _hand_in(folder.root, chapter, notebooks, count)
+    spent: list[float] = []
+    with Sandbox(Limits(), isolation=options.isolation) as sandbox:
+
+        def record(job: Job) -> Result:
+            result = sandbox.run(job)
+            spent.append(result.cpu_seconds)
+            return result
+
+        clock, own = time.monotonic(), time.process_time()
+        with _Memory() as memory:
+            graded = list(grade_class(folder, [chapter], jobs=options.jobs, record=record))
+        clock, own = (time.monotonic() - clock) / count, (time.process_time() - own) / count
+    cpu = own + sum(spent) / count
     print(
-        f"classroom grade  {len(graded):4d} submissions: {clock:.2f} s each by the clock, {cpu:.2f} s of processor time"
-        f" ({jobs} at a time; start of the sandbox included); grader at most {memory.most / 2**30:.2f} GB"
+        f"{name:16} {len(graded):4d} submissions: {clock:.3f} s each by the clock, {cpu:.3f} s of processor time"
+        f" ({own:.3f} s the grader's own; {options.jobs} at a time; start of the sandbox included by the clock);"
+        f" grader at most {memory.most / 2**30:.2f} GB"
     )
     return clock, cpu
+
+
+def _mixed(
+    place: Path,
+    chapter: str,
+    notebook: NotebookNode,
+    untouched: NotebookNode,
+    all_right: float,
+    options: argparse.Namespace,
+) -> None:
+    """A third right, a third with a misconception, a third that raises: those run once more, with the public cases."""
+    name, wrong = next((name, many[0]) for name, many in misconceptions_of(chapter).items() if many)
+    crash = f"def {name}(*arguments, **options):\n    return 1 / 0\n"
+    bodies = [None, standalone(chapter, name, wrong), crash]
+    kinds = [notebook if body is None else solved(untouched, chapter, {name: body}) for body in bodies]
+    for other in kinds[1:]:
+        if not options.all_cells:
+            other.cells = _needed(other, untouched)
+    root = place / "mixed"
+    shutil.copytree(place / "empty", root)
+    clock, _ = _ours(ClassFolder(root), chapter, kinds, options.submissions, options, "mixed class")
+    print(f"mixed class: {clock / all_right:.2f} × the time of one in which all is right")
+
+
+def _sleeping(place: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace) -> None:
+    """Recordings that take a while and no processor, as if there were as many cores as workers."""
+    results: list[Result] = []
+    for workers in (1, 8, 32):
+        root = place / f"sleeping-{workers}"
+        shutil.copytree(place / "empty", root)
+        count = max(1, workers * 8 if workers > 1 else 1)
+        _hand_in(root, chapter, [notebook], count)
+
+        def sleep(job: Job) -> Result:
+            time.sleep(SLEEP)
+            return results[0]
+
+        if workers == 1:  # one real recording, which the others repeat
+            with Sandbox(Limits(), isolation=options.isolation) as sandbox:
+
+                def once(job: Job, run: Callable[[Job], Result] = sandbox.run) -> Result:
+                    results.append(run(job))
+                    return results[-1]
+
+                list(grade_class(ClassFolder(root), [chapter], record=once))
+            continue
+        clock, own = time.monotonic(), time.process_time()
+        list(grade_class(ClassFolder(root), [chapter], jobs=workers, record=sleep))
+        clock, own = (time.monotonic() - clock) / count, (time.process_time() - own) / count
+        print(
+            f"sleeping {SLEEP:g} s    {count:4d} submissions, {workers:2d} workers: {clock:.3f} s each by the clock;"
+            f" serial part {own:.3f} s; the workers alone would take {SLEEP / workers:.3f} s"
+        )
 
 
 def _many(empty: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace) -> None:
@@ -158,7 +240,7 @@ def _many(empty: Path, chapter: str, notebook: NotebookNode, options: argparse.N
     for count in (options.submissions, options.many):
         root = empty.with_name(f"class-of-{count}")
         shutil.copytree(empty, root)
-        _ours(ClassFolder(root), chapter, bare, count, options.jobs, options.isolation)
+        _ours(ClassFolder(root), chapter, [bare], count, options)
 
 
 class _Memory:

@@ -7,7 +7,7 @@ from typing import Any
 
 from course.exercises import exercises_of
 from solutions.classroom.folder import ClassFolder, new_class
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.gradebook import open_gradebook
 
 CHAPTER = "10_attention"
 OTHER = "04_sensitivity"

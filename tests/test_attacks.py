@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 
 from course.exercises import exercises_of
 from course.sandbox import confine
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.feedback.report import Row, rows
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading.grade import grade_class
@@ -27,6 +28,7 @@ from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.publish import environment, release
 from solutions.classroom.release.reference_source import depends_on
 from solutions.classroom.release.source_notebook import grade_id
+from solutions.classroom.roster import students as students_of
 from solutions.classroom.submission.sandbox import Limits
 
 pytestmark = [
@@ -94,7 +96,7 @@ def honest_class(tmp_path_factory: pytest.TempPathFactory) -> ClassFolder:
     folder = new_class(tmp_path_factory.mktemp("classes") / "honest")
     release(folder, CHAPTER)
     for student in HONEST:
-        notebook = _bare(solved(folder.released_notebook(CHAPTER), CHAPTER))
+        notebook = _bare(solved(Assignment(folder, CHAPTER).notebook, CHAPTER))
         if student == "half-done":
             _gap(notebook).source = f"def {FIRST}(*inputs):\n    return inputs[0] + inputs[1]"
         place = folder.submitted(student, CHAPTER)
@@ -127,7 +129,7 @@ def graded(
         _grade(found)
         found.alone = {student: _fingerprint(found, student) for student in HONEST}
         for attack in ATTACKS:
-            notebook = _bare(solved(found.folder.released_notebook(CHAPTER), CHAPTER))
+            notebook = _bare(solved(Assignment(found.folder, CHAPTER).notebook, CHAPTER))
             place = found.folder.submitted(attack.name, CHAPTER)
             gap, file = f"{grade_id(FIRST)}-gap", f"{CHAPTER}.ipynb"
             attack.hand_in(notebook, FIRST, gap, place, file, found.trace)
@@ -151,7 +153,7 @@ def _clean() -> None:
 
 def _grade(found: Class) -> None:
     done = list(grade_class(found.folder, [CHAPTER], jobs=4, again=True, limits=LIMITS, isolation=found.way))
-    assert {graded.student for graded in done} == set(found.folder.students())
+    assert {graded.student for graded in done} == set(students_of(found.folder))
 
 
 def _fingerprint(found: Class, student: str) -> Any:
@@ -274,6 +276,6 @@ def test_pages_run_no_script_of_a_student(graded: Class) -> None:
 
 
 def test_the_graders_own_files_are_whole(graded: Class) -> None:
-    for student in graded.folder.students():
+    for student in students_of(graded.folder):
         path = graded.folder.autograded(student, CHAPTER) / f"{CHAPTER}.ipynb"
         json.loads(path.read_text("utf-8"))

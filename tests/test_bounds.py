@@ -37,9 +37,11 @@ from course.judging import archive
 from course.sandbox import confine
 from course.sandbox.link import Link, LinkClosed
 from solutions.classroom.__main__ import main
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading import grade
 from solutions.classroom.grading.grade import grade_class, waiting_for
+from solutions.classroom.grading.settle import settled
 from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.publish import release
 from solutions.classroom.release.source_notebook import notebook_bytes
@@ -47,7 +49,7 @@ from solutions.classroom.submission import attempts
 from solutions.classroom.submission.attempts import Attempts
 from solutions.classroom.submission.job import digest_of, limits_of, set_limit
 from solutions.classroom.submission.sandbox import CellResult, Job, Limits, Result, Sandbox, Spent, Step
-from solutions.classroom.submission.sharing import settled, share_snapshots
+from solutions.classroom.submission.sharing import share_snapshots
 
 pytestmark = [
     pytest.mark.promise("P15"),
@@ -219,7 +221,7 @@ def _class(place: Path) -> ClassFolder:
     folder = new_class(place)
     release(folder, CHAPTER)
     for student in (SLOW, *QUICK):
-        notebook = solved(folder.released_notebook(CHAPTER), CHAPTER)
+        notebook = solved(Assignment(folder, CHAPTER).notebook, CHAPTER)
         notebook.cells = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
         code = next(
             cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.nbgrader.solution

@@ -8,6 +8,7 @@ import pytest
 from nbformat import NotebookNode
 
 from course.exercises import UnknownNameError, chapter_named, chapters, exercises_of, find
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.release import source_notebook as build
 from solutions.classroom.release.chapter_text import Cell, ChapterError, parse
 from solutions.classroom.release.reference_source import home_of, load, needs
@@ -170,7 +171,7 @@ def test_our_own_open_notebook_is_the_one_that_nbgrader_releases(tmp_path: Path)
 
     folder = new_class(tmp_path / "class")
     release(folder, "04_sensitivity")
-    released = folder.released_notebook("04_sensitivity")
+    released = Assignment(folder, "04_sensitivity").notebook
     assert [c.source for c in released.cells] == [c.source for c in student_notebook("04_sensitivity").cells]
 
 

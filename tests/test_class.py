@@ -18,18 +18,20 @@ import pytest
 
 from course.exercises import exercises_of
 from solutions.classroom.__main__ import main
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.feedback.report import rows, verdicts_of, write_page
 from solutions.classroom.folder import (
     ClassFolder,
     ClassFolderError,
     locked,
     new_class,
-    open_class,
 )
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.grading import grade
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.opening import open_class
 from solutions.classroom.proof.simulated_class import Student, full_marks, hand_in, simulated_class
 from solutions.classroom.release.publish import environment, nbgrader, release
+from solutions.classroom.release.seeds import secret_seeds
 from solutions.classroom.release.source_notebook import notebook_bytes
 
 CHAPTER = "10_attention"
@@ -142,7 +144,7 @@ def test_scores_and_comments_of_a_person_survive_grading_again(
 def test_feedback_tells_the_reason_and_no_secret(graded: tuple[ClassFolder, list[Student]]) -> None:
     folder, students = graded
     nbgrader(folder, "generate_feedback", CHAPTER)
-    seeds = [str(seed) for many in folder.secret_seeds(CHAPTER).values() for seed in many]
+    seeds = [str(seed) for many in secret_seeds(Assignment(folder, CHAPTER)).values() for seed in many]
     for student in students:
         page = folder.feedback(student.name, CHAPTER) / f"{CHAPTER}.html"
         if student.handed_in[CHAPTER] is None:

@@ -16,9 +16,10 @@ from course.judging import archive
 from course.judging.sheets import Answers
 from course.sandbox import confine
 from solutions.classroom.grading.judge import decide
+from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.answers import answer_sheet
 from solutions.classroom.submission.sandbox import Job, Limits, Sandbox, Step
-from solutions.classroom.submission.sharing import settled, share_snapshots
+from solutions.classroom.submission.sharing import share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 

@@ -23,15 +23,17 @@ import nbgrader.apps.nbgraderapp
 import pytest
 
 from solutions.classroom.__main__ import main
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.feedback.report import rows, verdicts_of
 from solutions.classroom.folder import ClassFolder, new_class
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.grading.exchange import NOT_FOLLOWED, SECRET, STAMP, read_stamp
 from solutions.classroom.grading.grade import grade_class
-from solutions.classroom.grading.gradebook import open_gradebook
 from solutions.classroom.plain_text import plain
 from solutions.classroom.proof.simulated_class import full_marks, solved
 from solutions.classroom.release.publish import release
 from solutions.classroom.release.source_notebook import ANSWER, notebook_bytes
+from solutions.classroom.roster import unmatched
 from solutions.classroom.submission.sandbox import Sandbox
 
 pytestmark = pytest.mark.promise("P18")
@@ -194,7 +196,7 @@ def _configure(folder: ClassFolder, text: str) -> None:
 
 
 def _solved(folder: ClassFolder, answer: str) -> bytes:
-    notebook = solved(folder.released_notebook(CHAPTER), CHAPTER)
+    notebook = solved(Assignment(folder, CHAPTER).notebook, CHAPTER)
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source == ANSWER:
             cell.source = answer
@@ -300,7 +302,7 @@ def test_a_resubmission_a_late_policy_and_an_extension(copy: School) -> None:
     with open_gradebook(copy.folder) as book:
         book.update_or_create_assignment(CHAPTER, duedate=yesterday)
     _configure(copy.folder, 'c.LateSubmissionPlugin.penalty_method = "zero"\n')
-    untouched = notebook_bytes(copy.folder.released_notebook(CHAPTER))
+    untouched = notebook_bytes(Assignment(copy.folder, CHAPTER).notebook)
     _hand_in(copy.ada, untouched)
     _hand_in(copy.ada, _solved(copy.folder, "Because it asks for a bank, once more."))
     copy.nbgrader("collect", CHAPTER, "--update")
@@ -526,7 +528,7 @@ def test_an_id_that_nbgrader_cannot_match_is_said_to_the_instructor(
     (copy.folder.root / "submitted" / ".ipynb_checkpoints").mkdir()
     longest = "y" * 240
     shutil.copytree(copy.folder.submitted(copy.ada.name, CHAPTER), copy.folder.submitted(longest, CHAPTER))
-    said = copy.folder.unmatched()
+    said = unmatched(copy.folder)
     assert set(said) == {*UNMATCHED, "linked"}
     for name, sentence in said.items():
         assert repr(name) in sentence

@@ -18,7 +18,8 @@ from solutions.classroom import faults
 from solutions.classroom.__main__ import main
 from solutions.classroom.feedback import export, report
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.grading import grade
+from solutions.classroom.gradebook import IN_USE
+from solutions.classroom.grading.class_rules import class_rules
 from solutions.classroom.submission import leftovers
 
 COMMANDS = {
@@ -130,7 +131,7 @@ def test_a_fault_in_nbgrader_config_is_said_with_its_line(
 ) -> None:
     (folder.root / "nbgrader_config.py").write_text(text)
     try:
-        grade.Converter(folder)
+        class_rules(folder)
     except BaseException as error:
         said = faults.sentence(error, folder.root)
     assert said is not None
@@ -289,7 +290,7 @@ def test_a_defect_of_ours_is_not_dressed_up(folder: ClassFolder) -> None:
     assert faults.sentence(ValueError("a bug"), folder.root) is None
     assert faults.sentence(AssertionError(), folder.root) is None
     locked = sqlite3.OperationalError("the text says locked")
-    assert faults.sentence(locked, folder.root) != grade.IN_USE
+    assert faults.sentence(locked, folder.root) != IN_USE
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ import pytest
 
 from course.judging import archive
 from solutions.classroom.__main__ import main
-from solutions.classroom.folder import ClassFolder, open_class
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.assignment import Assignment
+from solutions.classroom.folder import ClassFolder
+from solutions.classroom.gradebook import open_gradebook
+from solutions.classroom.opening import open_class
 from solutions.classroom.release.publish import release
+from solutions.classroom.release.seeds import secret_seeds
 
 pytestmark = pytest.mark.promise("P18")
 
@@ -39,7 +42,7 @@ def test_a_class_folder_is_private(tmp_path: Path) -> None:
     assert main(["new", str(tmp_path / "class")]) == 0
     folder = ClassFolder(tmp_path / "class")
     assert {_mode(path) for path in (folder.root, folder.hidden)} == {0o700}
-    folder.secret_seeds(CHAPTER)
+    secret_seeds(Assignment(folder, CHAPTER))
     assert {_mode(folder.hidden / name) for name in ("secret", "seeds.json")} == {0o600}
 
 
@@ -143,7 +146,7 @@ def test_a_folder_that_is_there_is_given_to_a_group(tmp_path: Path) -> None:
     group = next(entry for entry in grp.getgrall() if entry.gr_gid > 0)
     assert main(["new", str(tmp_path / "class")]) == 0
     folder = ClassFolder(tmp_path / "class")
-    folder.secret_seeds(CHAPTER)
+    secret_seeds(Assignment(folder, CHAPTER))
     (folder.root / "submitted" / "link").symlink_to("/etc/passwd")
     assert main(["new", str(folder.root), "--group", group.gr_name]) == 0
     for path in [folder.root, *folder.root.rglob("*")]:

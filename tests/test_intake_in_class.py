@@ -11,9 +11,10 @@ from nbformat.v4 import new_markdown_cell
 from test_washing import png
 
 from course.exercises import exercises_of
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading.grade import grade_class
-from solutions.classroom.grading.nbgrader_hooks import notes_of
+from solutions.classroom.grading.marking import notes_of
 from solutions.classroom.proof.simulated_class import full_marks, solved
 from solutions.classroom.release.publish import nbgrader, release
 
@@ -30,7 +31,7 @@ def _answers(notebook: NotebookNode) -> list[int]:
 
 
 def _hand_in(folder: ClassFolder, student: str) -> None:
-    notebook = solved(folder.released_notebook(CHAPTER), CHAPTER)
+    notebook = solved(Assignment(folder, CHAPTER).notebook, CHAPTER)
     place, name = folder.submitted(student, CHAPTER), f"{CHAPTER}.ipynb"
     for position in reversed(_answers(notebook)):
         if student == "beside":
@@ -85,7 +86,7 @@ def _verdicts(folder: ClassFolder, student: str) -> dict[str, object]:
 
 
 def test_answers_await_a_reader_where_there_is_something_to_read(graded: ClassFolder) -> None:
-    number = len(_answers(graded.released_notebook(CHAPTER)))
+    number = len(_answers(Assignment(graded, CHAPTER).notebook))
     assert number
     for student in STUDENTS:
         waits = student in ("beside", "written")

@@ -15,6 +15,7 @@ import pytest
 
 from course.exercises import exercises_of
 from course.sandbox import confine
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.feedback.report import items, rows, verdicts_of
 from solutions.classroom.folder import ClassFolder, new_class
 from solutions.classroom.grading.grade import grade_class
@@ -114,7 +115,7 @@ def _graded(root: Path) -> Read:
     for student, sources in students.items():
         place = folder.submitted(student.replace(" ", "-"), CHAPTER)
         place.mkdir(parents=True)
-        notebook = solved(folder.released_notebook(CHAPTER), CHAPTER, sources)
+        notebook = solved(Assignment(folder, CHAPTER).notebook, CHAPTER, sources)
         notebook.cells = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
         (place / f"{CHAPTER}.ipynb").write_bytes(notebook_bytes(notebook))
     isolation = "bubblewrap" if shutil.which("bwrap") else "auto"

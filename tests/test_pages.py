@@ -24,12 +24,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_ce
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from course.exercises import chapters, exercises_of
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.feedback.pages import CSP
 from solutions.classroom.feedback.report import write_page
 from solutions.classroom.feedback.sanitize import SHOWN, markdown
 from solutions.classroom.folder import ClassFolder, new_class
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.grading.grade import grade_class
-from solutions.classroom.grading.gradebook import open_gradebook
 from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.publish import environment, nbgrader, release
 from solutions.classroom.release.source_notebook import grade_id, source_notebook
@@ -152,13 +153,13 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> ClassFolder:
     release(folder, CHAPTER)
     for attack in every_attack():
         if attack.name in ATTACKERS:
-            notebook = solved(folder.released_notebook(CHAPTER), CHAPTER)
+            notebook = solved(Assignment(folder, CHAPTER).notebook, CHAPTER)
             place = folder.submitted(attack.name, CHAPTER)
             attack.hand_in(notebook, FIRST, f"{grade_id(FIRST)}-gap", place, f"{CHAPTER}.ipynb")
     for student in (NAMED, SLOW, DAMAGED):
         place = folder.submitted(student, CHAPTER)
         place.mkdir(parents=True)
-        notebook = solved(folder.released_notebook(CHAPTER), CHAPTER)
+        notebook = solved(Assignment(folder, CHAPTER).notebook, CHAPTER)
         for cell in notebook.cells:
             if cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get("solution"):
                 cell.source = "Because."

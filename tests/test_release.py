@@ -17,18 +17,21 @@ from nbformat import NotebookNode
 from course.exercises import exercises_of
 from course.judging import archive
 from solutions.classroom.__main__ import main
-from solutions.classroom.folder import ClassFolder, ClassFolderError, locked, new_class, open_class
-from solutions.classroom.grading.gradebook import open_gradebook, released_before
-from solutions.classroom.proof import prove
+from solutions.classroom.assignment import Assignment
+from solutions.classroom.folder import ClassFolder, ClassFolderError, locked, new_class
+from solutions.classroom.gradebook import open_gradebook, released_before
+from solutions.classroom.opening import open_class
 from solutions.classroom.release import kept_answers as kept
 from solutions.classroom.release import nbgrader_release as generate
 from solutions.classroom.release import publish as release
+from solutions.classroom.release import seed_proof as prove
 from solutions.classroom.release import source_notebook as build
 from solutions.classroom.release.course_version import course_digests
-from solutions.classroom.release.kept_answers import kept_path, to_grade_by
+from solutions.classroom.release.kept_answers import to_grade_by
 from solutions.classroom.release.publish import environment, nbgrader
 from solutions.classroom.release.reference_source import home_of, load
-from solutions.classroom.release.seeds import class_secret, seed_of, seeds_of
+from solutions.classroom.release.seeds import class_secret, secret_seeds, seed_of, seeds_of
+from solutions.classroom.roster import released_chapters
 from solutions.misconceptions import misconceptions_of
 
 CHAPTER = "10_attention"
@@ -221,11 +224,11 @@ def test_other_points_are_taken_over_and_it_is_said_what_to_do(
 
 
 def test_the_gradebook_is_told_what_nbgrader_itself_would_tell_it(folder: ClassFolder) -> None:
-    ours, notebook = _cells(folder), folder.released_notebook(CHAPTER)
+    ours, notebook = _cells(folder), Assignment(folder, CHAPTER).notebook
     (folder.root / "gradebook.db").unlink()
     nbgrader(folder, "generate_assignment", CHAPTER, "--force")
     assert _cells(folder) == ours
-    assert folder.released_notebook(CHAPTER) == notebook
+    assert Assignment(folder, CHAPTER).notebook == notebook
 
 
 def test_what_lies_beside_the_notebook_is_released_with_it(
@@ -321,7 +324,7 @@ def _killed_at(step: int, work: Callable[[], object]) -> bool:
 
     for owner, name in [(Path, "rename"), (Path, "replace"), (os, "replace"), (os, "unlink"), (os, "rmdir")]:
         setattr(owner, name, counted(getattr(owner, name)))
-    generate._at_once = counted(generate._at_once)  # type: ignore[assignment]
+    generate.at_once = counted(generate.at_once)  # type: ignore[assignment]
     work()
     os._exit(0)
 
@@ -341,7 +344,7 @@ def test_a_release_that_is_killed_while_it_is_put_in_place_is_finished_by_the_ne
     for step in range(40):
         copy = ClassFolder(tmp_path / str(step) / "class")
         shutil.copytree(folder.root, copy.root)
-        killed = _killed_at(step, lambda at=copy: release.finish(at))
+        killed = _killed_at(step, lambda at=copy: release.finish_what_was_killed(at))
         kills += killed
         whole = {name for name in _files(open_class(copy.root)) if not Path(name).name.startswith(".")}
         assert not [name for name in whole if name.startswith((".course/ready", ".course/releasing"))]
@@ -395,7 +398,7 @@ def test_a_release_that_went_missing_is_spoken_of(
 ) -> None:
     _book(folder, "ada")
     shutil.rmtree(folder.release(CHAPTER))
-    assert folder.released_chapters() == [CHAPTER]
+    assert released_chapters(folder) == [CHAPTER]
     assert main(["grade", str(folder.root)]) == 2
     assert f"`classroom release {folder.root} {CHAPTER}`" in capsys.readouterr().err
     assert main(["report", str(folder.root)]) == 0
@@ -408,7 +411,7 @@ def test_a_due_date_alone_releases_nothing(tmp_path: Path) -> None:
     folder = new_class(tmp_path / "class")
     with open_gradebook(folder) as book:
         book.add_assignment("04_sensitivity")
-    assert folder.released_chapters() == []
+    assert released_chapters(folder) == []
     assert released_before(folder) == set()
 
 
@@ -416,9 +419,9 @@ def test_a_due_date_alone_releases_nothing(tmp_path: Path) -> None:
 
 
 def _released_with_another_course(folder: ClassFolder) -> None:
-    tree = archive.read(kept_path(folder, CHAPTER))
+    tree = archive.read(Assignment(folder, CHAPTER).answers_path)
     tree["version"]["soft_attention"] = "an older one"
-    archive.write(kept_path(folder, CHAPTER), tree)
+    archive.write(Assignment(folder, CHAPTER).answers_path, tree)
 
 
 def test_a_newer_course_is_refused_until_release_adopts_it(
@@ -436,7 +439,7 @@ def test_a_newer_course_is_refused_until_release_adopts_it(
     assert _files(folder) == before
     assert main(["release", str(folder.root), CHAPTER]) == 0
     assert "gives all marks anew" in capsys.readouterr().out
-    assert folder.secret_answers(CHAPTER)
+    assert to_grade_by(Assignment(folder, CHAPTER)).answers
 
 
 def test_nbgrader_s_own_autograde_refuses_a_newer_course_and_touches_nothing(folder: ClassFolder) -> None:
@@ -467,17 +470,19 @@ def test_grading_uses_the_answers_that_were_made_at_the_release(
         raise AssertionError("the reference was asked again")
 
     monkeypatch.setattr(kept, "answer_sheet", never)
-    answers = folder.secret_answers(CHAPTER)
-    assert {name: part.seeds for name, part in answers.items()} == folder.secret_seeds(CHAPTER)
+    answers = to_grade_by(Assignment(folder, CHAPTER)).answers
+    assert {name: part.seeds for name, part in answers.items()} == secret_seeds(Assignment(folder, CHAPTER))
 
 
 def test_damaged_answers_are_made_again_from_the_same_seeds(folder: ClassFolder) -> None:
-    seeds = folder.secret_seeds(CHAPTER)
-    kept_path(folder, CHAPTER).write_bytes(b"half")
+    seeds = secret_seeds(Assignment(folder, CHAPTER))
+    Assignment(folder, CHAPTER).answers_path.write_bytes(b"half")
     with pytest.raises(ClassFolderError, match="from the same secret seeds"):
-        folder.secret_answers(CHAPTER)
+        to_grade_by(Assignment(folder, CHAPTER))
     release.release(folder, CHAPTER)
-    assert {name: part.seeds for name, part in folder.secret_answers(CHAPTER).items()} == seeds
+    assert {
+        name: part.seeds for name, part in to_grade_by(Assignment(folder, CHAPTER)).answers.items()
+    } == seeds
 
 
 PRINT_VERSION = (
@@ -575,12 +580,12 @@ def test_a_default_tolerance_is_everybody_s(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P19")
 def test_an_exercise_s_seeds_are_its_own_and_the_class_s_own(folder: ClassFolder, tmp_path: Path) -> None:
-    seeds = folder.secret_seeds(CHAPTER)
-    other = new_class(tmp_path / "other").secret_seeds(CHAPTER)
+    seeds = secret_seeds(Assignment(folder, CHAPTER))
+    other = secret_seeds(Assignment(new_class(tmp_path / "other"), CHAPTER))
     drawn = [seed for both in (seeds, other) for many in both.values() for seed in many]
     assert list(seeds) == list(exercises_of(CHAPTER))
     assert len(set(drawn)) == len(drawn) == 2 * 2 * len(seeds)
-    assert folder.secret_seeds(CHAPTER) == seeds
+    assert secret_seeds(Assignment(folder, CHAPTER)) == seeds
     assert min(drawn) >= 1000
 
 
@@ -622,7 +627,11 @@ def test_a_seed_on_which_a_misconception_looks_right_does_not_prove_itself(
 
 @pytest.mark.promise("P18")
 def test_only_the_owner_reads_the_secrets(folder: ClassFolder) -> None:
-    for path in (folder.hidden / "secret", folder.hidden / "seeds.json", kept_path(folder, CHAPTER)):
+    for path in (
+        folder.hidden / "secret",
+        folder.hidden / "seeds.json",
+        Assignment(folder, CHAPTER).answers_path,
+    ):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
@@ -635,10 +644,10 @@ def test_in_a_folder_of_a_group_the_group_reads_them_and_nobody_else(tmp_path: P
 def test_a_lost_secret_is_not_replaced_by_another(folder: ClassFolder) -> None:
     (folder.hidden / "secret").unlink()
     with pytest.raises(ClassFolderError, match="put it back from your backup"):
-        folder.secret_seeds(CHAPTER)
+        secret_seeds(Assignment(folder, CHAPTER))
     (folder.hidden / "secret").write_bytes(b"short")
     with pytest.raises(ClassFolderError, match="is damaged"):
-        folder.secret_seeds(CHAPTER)
+        secret_seeds(Assignment(folder, CHAPTER))
 
 
 # class folders that an older version of this project released
@@ -657,10 +666,12 @@ def old(folder: ClassFolder) -> ClassFolder:
 
 
 def test_an_older_folder_is_adopted_with_its_seeds(old: ClassFolder) -> None:
-    answers = to_grade_by(old, CHAPTER).answers
+    answers = to_grade_by(Assignment(old, CHAPTER)).answers
     assert {tuple(part.seeds) for part in answers.values()} == {(4711, 4712)}
-    assert old.secret_seeds("12_sequence_attention")  # a chapter released later has seeds of its own
-    assert old.secret_seeds(CHAPTER)["soft_attention"] == [4711, 4712]
+    assert secret_seeds(
+        Assignment(old, "12_sequence_attention")
+    )  # a chapter released later has seeds of its own
+    assert secret_seeds(Assignment(old, CHAPTER))["soft_attention"] == [4711, 4712]
     assert release.release(old, CHAPTER) == []
 
 
@@ -669,6 +680,6 @@ def test_an_older_folder_whose_release_asks_something_else_is_not_adopted_silent
 ) -> None:
     chapter_is(_without("soft_lookup"))
     release.release(old, CHAPTER)
-    kept_path(old, CHAPTER).unlink()
+    Assignment(old, CHAPTER).answers_path.unlink()
     with pytest.raises(ClassFolderError, match=r"another version of the course \(soft-lookup is new\)"):
-        old.secret_answers(CHAPTER)
+        to_grade_by(Assignment(old, CHAPTER))

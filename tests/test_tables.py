@@ -13,7 +13,7 @@ from solutions.classroom.__main__ import main
 from solutions.classroom.feedback.marks import marks
 from solutions.classroom.feedback.report import Row, print_class, print_unmatched, rows, summary, write_page
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.plain_text import cell, plain
 from solutions.classroom.release.publish import nbgrader
 

@@ -9,9 +9,9 @@ from course.judging.recording import Outcome
 from course.judging.sheets import Answers, sheet_name
 from course.judging.verdict import Verdict
 from solutions.classroom.grading.judge import NOT_RIGHT, ONLY_HIDDEN, judge
+from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
 from solutions.classroom.submission.sandbox import Job, Result, Step
-from solutions.classroom.submission.sharing import settled
 
 CHAPTER, NAME = "13_self_attention", "split_heads"
 SOURCE = "def split_heads(x, heads):\n    raise KeyError  # [/b]\x1b[31m\n    raise OSError"

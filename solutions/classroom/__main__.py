@@ -195,8 +195,9 @@ def _share(text: str) -> float:
 def _released(folder: "ClassFolder", names: list[str]) -> list[str]:
     """The chapters meant: all that are released, when none is named."""
     from solutions.classroom.folder import ClassFolderError
+    from solutions.classroom.roster import released_chapters
 
-    chosen = [chapter_named(name) for name in names] or folder.released_chapters()
+    chosen = [chapter_named(name) for name in names] or released_chapters(folder)
     if not chosen:
         raise ClassFolderError(
             f"Nothing is released in {folder.root.name} yet: classroom release {folder.root}"
@@ -217,7 +218,8 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    from solutions.classroom.folder import ClassFolderError, InUseError, open_class
+    from solutions.classroom.folder import ClassFolderError, InUseError
+    from solutions.classroom.opening import open_class
     from solutions.classroom.release.publish import release
 
     folder = open_class(options.folder)
@@ -240,8 +242,9 @@ def _grade(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from solutions.classroom.feedback.report import print_class, print_unmatched, rows, summary
-    from solutions.classroom.folder import open_class
     from solutions.classroom.grading.grade import grade_class, waiting_for
+    from solutions.classroom.opening import open_class
+    from solutions.classroom.roster import students
     from solutions.classroom.submission.job import limits_of, set_limit
 
     folder = open_class(options.folder)
@@ -252,7 +255,7 @@ def _grade(options: argparse.Namespace) -> int:
         from solutions.classroom.submission.cluster import on_cluster
 
         where = {**on_cluster(options.dask, options.isolation, options.device, limits)}
-    total = len(chosen) * len(options.student or folder.students())
+    total = len(chosen) * len(options.student or students(folder))
     ran = 0
     progress = tqdm(total=total, unit="submission", desc="grading", delay=0.5)
     work = grade_class(
@@ -291,7 +294,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from solutions.classroom.feedback.report import print_report, write_page
-    from solutions.classroom.folder import open_class
+    from solutions.classroom.opening import open_class
 
     folder = open_class(options.folder)
     chosen = _released(folder, options.chapters)
@@ -303,14 +306,14 @@ def _report(options: argparse.Namespace) -> int:
 
 def _formgrader(options: argparse.Namespace) -> int:
     from solutions.classroom.feedback.formgrader import formgrader
-    from solutions.classroom.folder import open_class
+    from solutions.classroom.opening import open_class
 
     return formgrader(open_class(options.folder), options.port, not options.no_browser)
 
 
 def _alike(options: argparse.Namespace) -> int:
     from solutions.classroom.feedback.similarity import alike
-    from solutions.classroom.folder import open_class
+    from solutions.classroom.opening import open_class
 
     folder = open_class(options.folder)
     for chapter in _released(folder, options.chapters):
@@ -324,7 +327,7 @@ def _export(options: argparse.Namespace) -> int:
     from course.judging.archive import write_bytes
     from solutions.classroom.feedback import export
     from solutions.classroom.feedback.marks import counted, marks
-    from solutions.classroom.folder import open_class
+    from solutions.classroom.opening import open_class
 
     folder = open_class(options.folder)
     chosen = _released(folder, options.chapters)

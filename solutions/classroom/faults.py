@@ -133,7 +133,7 @@ def _sqlite(error: BaseException) -> sqlite3.Error | None:
 
 def _gradebook(error: sqlite3.Error, folder: Path | None) -> str:
     """SQLite's error, by its code."""
-    from solutions.classroom.grading.grade import IN_USE
+    from solutions.classroom.gradebook import IN_USE
 
     path = (folder / "gradebook.db") if folder else Path("gradebook.db")
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -16,7 +16,7 @@ from nbgrader.plugins import ExportPlugin
 from course.judging import archive
 from solutions.classroom.feedback.marks import Mark, counted, marks, marks_in
 from solutions.classroom.folder import ClassFolder, ClassFolderError
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.plain_text import cell
 from solutions.classroom.release.source_notebook import assignment_title
 

@@ -9,34 +9,13 @@ import hashlib
 import re
 import secrets
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from jupyter_server.base.handlers import JupyterHandler
 from nbgrader.server_extensions.formgrader.base import BaseHandler
-from nbgrader.server_extensions.formgrader.handlers import template_path
 from tornado.web import StaticFileHandler
 
-HERE = Path(__file__).parent / "templates"
-NBGRADER = Path(template_path)
-
-
-class _WithNonces(FileSystemLoader):
-    """nbgrader's own templates: each script bears the page's nonce, and what a script is told is quoted for scripts."""
-
-    def get_source(self, environment: Environment, template: str) -> Any:
-        source, path, fresh = super().get_source(environment, template)
-        source = re.sub(r"<script\b", '<script nonce="{{ nonce }}"', source)
-        source = re.sub(r'= "\{\{ ([\w.]+) \}\}";', r"= {{ \1 | tojson }};", source)
-        return source, path, fresh
-
-
-@cache
-def templates() -> Environment:
-    """Our templates, then nbgrader's. Whatever is not marked as markup is escaped."""
-    theirs = _WithNonces([NBGRADER, NBGRADER / "formgrade"])
-    return Environment(loader=ChoiceLoader([FileSystemLoader(HERE), theirs]), autoescape=True)
+from solutions.classroom.feedback.page_templates import NBGRADER, templates
 
 
 @cache

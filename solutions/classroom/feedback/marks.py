@@ -8,7 +8,8 @@ from typing import Any
 from nbgrader.api import Gradebook
 
 from solutions.classroom.folder import ClassFolder, ClassFolderError
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.gradebook import open_gradebook
+from solutions.classroom.roster import students as students_of
 
 GRADED = "graded"
 WAITS = "answer awaits a reader"
@@ -61,7 +62,7 @@ def marks(folder: ClassFolder, chapters: Sequence[str] | None = None) -> list[Ma
 
 def marks_in(book: Gradebook, folder: ClassFolder, chapters: Sequence[str] | None = None) -> list[Mark]:
     """The same from a gradebook that is open."""
-    everybody = folder.students()
+    everybody = students_of(folder)
     known = [assignment.name for assignment in book.assignments]
     chosen = known if chapters is None else chapters
     return [

@@ -22,7 +22,7 @@ from nbgrader.api import MissingEntry
 from pygments.formatters import HtmlFormatter
 
 from solutions.classroom.feedback import sanitize
-from solutions.classroom.feedback.formgrader_guard import HERE, templates
+from solutions.classroom.feedback.page_templates import HERE, templates
 
 SECONDS = 5.0
 """Processor time that the writing of one page may take; an ordinary one takes a tenth of a second."""

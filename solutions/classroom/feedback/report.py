@@ -16,6 +16,9 @@ from rich.text import Text
 
 from course.exercises import exercises_of
 from course.judging import archive
+from course.judging.exercise import Exercise
+from course.judging.verdict import Answers, compare
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.faults import NobodyReads
 from solutions.classroom.feedback.marks import (
     ABSENT,
@@ -29,9 +32,8 @@ from solutions.classroom.feedback.marks import (
 )
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.plain_text import plain
-from solutions.classroom.proof.prove import prove
-from solutions.classroom.release.answers import PUBLIC_SEEDS
 from solutions.classroom.release.source_notebook import assignment_title
+from solutions.classroom.roster import unmatched
 
 FOLLOWING = "follows"
 
@@ -138,6 +140,7 @@ def _were(number: int) -> str:
 def items(folder: ClassFolder, chapter: str, kill_scores: bool = True) -> list[Item]:
     """Every exercise of a chapter over the whole class."""
     verdicts = [v for v in verdicts_of(folder, chapter).values() if not v["unreadable"]]
+    sheet = Assignment(folder, chapter).public_answers if kill_scores else {}
     found = []
     for name, exercise in exercises_of(chapter).items():
         item = Item(name, exercise.minutes, exercise.points)
@@ -153,11 +156,17 @@ def items(folder: ClassFolder, chapter: str, kill_scores: bool = True) -> list[I
             mine.append(part["points"])
             others.append(sum(p["points"] for p in verdict["exercises"].values()) - part["points"])
         item.discrimination = _correlation(mine, others)
-        if kill_scores:
-            proof = prove(chapter, exercise, PUBLIC_SEEDS)
-            item.killed, item.wrong = proof.rejected, proof.wrong
+        if name in sheet:
+            item.killed, item.wrong = _kill_score(exercise, sheet[name])
         found.append(item)
     return found
+
+
+def _kill_score(exercise: Exercise, answers: Answers) -> tuple[int, int]:
+    """How many of an exercise's own wrong solutions the judge rejects by name, by the sheet that students have; and how many there are."""
+    verdicts = {name: compare(exercise, outcomes, answers) for name, (_, outcomes) in answers.wrong.items()}
+    killed = [name for name, verdict in verdicts.items() if verdict.misconception == name]
+    return len(killed), len(verdicts)
 
 
 def _correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
@@ -239,7 +248,7 @@ def _lists(folder: ClassFolder, found: Sequence[Row]) -> list[tuple[str, list[tu
     lists: list[tuple[str, list[tuple[str, ...]]]] = [
         ("To look into", [(r.student, r.chapter, r.state, r.why) for r in found if r.state != GRADED]),
         ("Noticed on reading", [(r.student, r.chapter, note) for r in found for note in r.notes]),
-        ("Folders that were left out", [(name, said) for name, said in folder.unmatched().items()]),
+        ("Folders that were left out", [(name, said) for name, said in unmatched(folder).items()]),
     ]
     return [(title, lines) for title, lines in lists if lines]
 
@@ -257,7 +266,7 @@ def print_class(found: Sequence[Row], console: Console | None = None) -> None:
 
 def print_unmatched(folder: ClassFolder, console: Console | None = None) -> None:
     """What lies in `submitted` and is nobody's: a sentence each."""
-    for sentence in folder.unmatched().values():
+    for sentence in unmatched(folder).values():
         (console or wide_console()).print(Text(plain(sentence)))
 
 

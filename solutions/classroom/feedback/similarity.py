@@ -13,7 +13,9 @@ import numpy as np
 from copydetect import CodeFingerprint, compare_files
 from nbformat import NotebookNode
 
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder
+from solutions.classroom.roster import students as students_of
 from solutions.classroom.submission.finding import read_handed_in
 
 TOKENS = 25
@@ -37,9 +39,9 @@ class Pair:
 
 def alike(folder: ClassFolder, chapter: str, least: float = 0.8, most: int = 20) -> list[Pair]:
     """The most similar pairs of a chapter's submissions, at most `most`, with at least the share `least`."""
-    release = folder.released_notebook(chapter)
+    release = Assignment(folder, chapter).notebook
     texts = {}
-    for student in folder.students():
+    for student in students_of(folder):
         submission = read_handed_in(folder.submitted(student, chapter), chapter, release)
         if not submission.unreadable:
             texts[student] = own_code(submission.notebook, release)

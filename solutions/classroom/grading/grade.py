@@ -1,42 +1,29 @@
-"""Grading a class: recordings in parallel, judging and the gradebook in order and in one place."""
+"""Grading a class: the stages of the road, driven by threads here or by a cluster; the gradebook is written in one place."""
 
 import errno
-import logging
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from nbgrader.converters import Autograde
-from nbgrader.converters.base import NbGraderException
-from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
-from solutions.classroom.grading import nbgrader_hooks
-from solutions.classroom.grading.exchange import carry_over
-from solutions.classroom.grading.gradebook import forget_absent, one_engine
-from solutions.classroom.grading.rereading import keep_older_texts
-from solutions.classroom.release.source_notebook import notebook_bytes
-from solutions.classroom.submission.finding import read_handed_in
-from solutions.classroom.submission.job import digest_of, job_of, keep, limits_of, recorded
+from solutions.classroom.grading import road
+from solutions.classroom.grading.absent import forget_absent, is_absent
+from solutions.classroom.grading.booking import NOT_PROCESSED, Entry
+from solutions.classroom.grading.class_rules import ClassRules, class_rules
+from solutions.classroom.grading.marking import unreadable
+from solutions.classroom.grading.road import HandedIn, Recorded, Run, Terms
+from solutions.classroom.release.kept_answers import to_grade_by
+from solutions.classroom.roster import students as students_of
+from solutions.classroom.roster import unmatched
+from solutions.classroom.submission.job import limits_of
 from solutions.classroom.submission.reading import Submission
 from solutions.classroom.submission.sandbox import Job, Limits, Result, Sandbox, SandboxError
-from solutions.classroom.submission.sharing import settled
-
-IN_USE = (
-    "The gradebook is in use by another program, formgrader perhaps. Close it and start again: nothing is lost,"
-    " and what has been recorded is not run again."
-)
-
-
-NOT_PROCESSED = "This submission could not be processed. Show it to whoever runs the course."
 
 FOR_EVERYBODY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Errors of the machine, no submission's own: they end the command."""
@@ -44,20 +31,11 @@ FOR_EVERYBODY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFIL
 AHEAD = 128
 """Submissions that are read and not yet in the gradebook: memory does not grow with the class."""
 
+TOGETHER = 16
+"""Submissions that go into the gradebook in one transaction, at most; fewer where no more are ready."""
+
 Watch = Callable[[Sequence[str]], None]
 """Is told, every second, whose submissions are running."""
-
-
-@dataclass
-class Work:
-    """One submission on its way: what was read, what is to run of it, and its recording: an earlier one, or the one being made."""
-
-    student: str
-    submission: Submission
-    job: Job | None = None
-    digest: str = ""
-    remembered: Result | None = None
-    recording: Future[Result] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +64,7 @@ def grade_class(
     limits: Limits | None = None,
     isolation: str = "auto",
     executor: Executor | None = None,
-    record: Callable[[Job], Result] | None = None,
+    record: Run | None = None,
     watch: Watch | None = None,
 ) -> Iterator[Graded]:
     """Grade these chapters of these students; yields each submission when the gradebook has it, the quick ones first.
@@ -95,21 +73,21 @@ def grade_class(
     when left out. executor and record: where and with what recordings are made (a Dask cluster, say); threads and one
     warm sandbox when left out. watch: hears whose submissions are waited for.
     """
-    everybody = folder.students()
+    everybody = students_of(folder)
     unknown = sorted(set(students or []) - set(everybody))
     if unknown:
-        if sentence := folder.unmatched().get(unknown[0]):
+        if sentence := unmatched(folder).get(unknown[0]):
             raise ClassFolderError(sentence)
         raise ClassFolderError(
             f"Nobody called '{unknown[0]}' handed anything in, and the gradebook knows no such student."
         )
     # judging is many tiny operations; more threads would only wait for the sandbox's
     torch.set_num_threads(1)
-    with locked(folder), one_engine():
-        for chapter in chapters:  # all of them before the first is graded
-            folder.released_notebook(chapter)
-            folder.secret_answers(chapter)
-        limits = limits or limits_of(folder)
+    with locked(folder):
+        assignments = [Assignment(folder, chapter) for chapter in chapters]
+        for assignment in assignments:  # all of them before the first is graded
+            to_grade_by(assignment)
+        rules, limits = class_rules(folder), limits or limits_of(folder)
         sandbox, stopped = None, threading.Event()
         if record is None:
             sandbox = Sandbox(limits, isolation=isolation, device=device)
@@ -118,12 +96,11 @@ def grade_class(
             record = partial(_far, executor, record, stopped)
         pool = ThreadPoolExecutor(max_workers=jobs if executor is None else AHEAD)
         if sandbox is not None:
-            pool.submit(getattr, sandbox, "isolation")  # it warms up while the answers are made
+            pool.submit(getattr, sandbox, "isolation")  # it warms up while the first are read
         try:
-            for chapter in chapters:
-                yield from _grade_chapter(
-                    folder, chapter, students or everybody, pool, record, again, device, limits, watch
-                )
+            for assignment in assignments:
+                terms = Terms(assignment, limits, device)
+                yield from _Chapter(terms, rules, pool, record, again, watch).graded(students or everybody)
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -139,7 +116,7 @@ def waiting_for(students: Sequence[str], most: int = 3) -> str:
     return f"waiting for {', '.join(names)}{f' and {others} more' if others else ''}" if names else ""
 
 
-def _far(executor: Executor, record: Callable[[Job], Result], stopped: threading.Event, job: Job) -> Result:
+def _far(executor: Executor, record: Run, stopped: threading.Event, job: Job) -> Result:
     """A recording that is made elsewhere; the thread that calls this only waits for it, until grading is stopped."""
     recording = executor.submit(record, job)
     while not stopped.is_set():
@@ -149,149 +126,90 @@ def _far(executor: Executor, record: Callable[[Job], Result], stopped: threading
     raise SandboxError("Grading was stopped.")
 
 
-def _grade_chapter(
-    folder: ClassFolder,
-    chapter: str,
-    students: list[str],
-    pool: Executor,
-    record: Callable[[Job], Result],
-    again: bool,
-    device: str,
-    limits: Limits,
-    watch: Watch | None,
-) -> Iterator[Graded]:
-    """Whoever is done first is booked first; what is recorded is kept at once, whoever is still waited for."""
-    release = folder.released_notebook(chapter)
-    answers = folder.secret_answers(chapter)
-    converter = Converter(folder)
+@dataclass
+class _Chapter:
+    """One chapter on its way. What runs runs in the pool; whoever is done first is booked first."""
 
-    def make(job: Job, digest: str) -> Result:
-        """In a thread of the pool: when the grader is killed a moment later, nothing of this runs again."""
-        result = settled(record(job), job, chapter, answers, record)
-        keep(folder, digest, result)
-        return result
+    terms: Terms
+    rules: ClassRules
+    pool: Executor
+    run: Run
+    again: bool
+    watch: Watch | None
+    running: dict[Future[Recorded], HandedIn] = field(default_factory=dict)
+    done: list[Recorded] = field(default_factory=list)
 
-    def begin(student: str) -> Work:
-        work = Work(student, read_handed_in(folder.submitted(student, chapter), chapter, release))
-        if not work.submission.unreadable:
-            work.job = job_of(folder, chapter, work.submission.notebook, device)
-            work.digest = digest_of(work.job, chapter, limits)
-            work.remembered = None if again else recorded(folder, work.digest)
-            if work.remembered is None:
-                work.recording = pool.submit(make, work.job, work.digest)
-        return work
+    def graded(self, students: Sequence[str]) -> Iterator[Graded]:
+        for student in students:
+            self._begin(student)
+            yield from self._finished(most=AHEAD - 1)
+        yield from self._finished(most=0)
 
-    def finish(work: Work) -> Graded:
-        if is_absent(work.submission):
-            forget_absent(folder, chapter, work.student)
-            return Graded(work.student, chapter, ran=False, absent=True)
-        result = work.remembered if work.recording is None else work.recording.result()
-        trouble = converter.autograde(folder, chapter, work.student, work.submission, result)
-        if trouble:  # the release as it was, with the reason, is a submission that nothing can go wrong with
-            plain = Submission(deepcopy(release), unreadable=trouble)
-            trouble = converter.autograde(folder, chapter, work.student, plain, None)
-        return Graded(work.student, chapter, ran=work.recording is not None, trouble=trouble)
-
-    waiting: dict[Future[Result], Work] = {}
-
-    def finished(most: int) -> Iterator[Graded]:
-        """Book what is done; wait until no more than `most` are not."""
-        while waiting:
-            done = [recording for recording in waiting if recording.done()]
-            for recording in done:
-                yield finish(waiting.pop(recording))
-            if len(waiting) <= most:
-                return
-            if watch is not None:
-                watch([work.student for recording, work in waiting.items() if recording.running()])
-            wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
-
-    for student in students:
-        work = begin(student)
-        if work.recording is None:
-            yield finish(work)
+    def _begin(self, student: str) -> None:
+        handed_in = road.read(self.terms, student)
+        known = road.remembered(handed_in) if handed_in.job is None or not self.again else None
+        if known is not None:
+            self.done.append(known)
         else:
-            waiting[work.recording] = work
-        yield from finished(AHEAD - 1)
-    yield from finished(0)
+            self.running[self.pool.submit(self._record, handed_in)] = handed_in
 
+    def _record(self, handed_in: HandedIn) -> Recorded:
+        """In a thread of the pool: when the grader is killed a moment later, nothing of this runs again."""
+        return road.settle(road.record(handed_in, self.run, again=True), self.run)
 
-def is_absent(submission: Submission) -> bool:
-    """Whether nothing was handed in: then there is no submission, as nbgrader has it."""
-    return submission.absent
+    def _finished(self, most: int) -> Iterator[Graded]:
+        """Book what is done; wait until no more than `most` are not."""
+        while self.running or self.done:
+            for recording in [one for one in self.running if one.done()]:
+                del self.running[recording]
+                self.done.append(recording.result())
+            while self.done:
+                together, self.done = self.done[:TOGETHER], self.done[TOGETHER:]
+                yield from self._booked(together)
+            if len(self.running) <= most:
+                return
+            if self.watch is not None:
+                self.watch([one.student for recording, one in self.running.items() if recording.running()])
+            wait(self.running, timeout=1, return_when=FIRST_COMPLETED)
 
+    def _booked(self, recorded: Sequence[Recorded]) -> Iterator[Graded]:
+        """Convert these and bring them into the gradebook together."""
+        entries: list[tuple[Recorded, Entry]] = []
+        refused: list[tuple[Recorded, str]] = []
+        for one in recorded:
+            if is_absent(unreadable(one.handed_in.notebook)):
+                forget_absent(self.terms.assignment, one.handed_in.student)
+                yield self._of(one, absent=True)
+                continue
+            entry, trouble = self._converted(one)
+            if entry is not None:
+                entries.append((one, entry))
+            else:
+                refused.append((one, trouble))
+        said = road.book([entry for _, entry in entries], self.rules)
+        for (one, _), trouble in zip(entries, said, strict=True):
+            if trouble:
+                refused.append((one, trouble))
+            else:
+                yield self._of(one)
+        for one, trouble in refused:
+            yield self._of(one, trouble=self._as_released(one.handed_in.student, trouble))
 
-class OneAutograde(Autograde):  # type: ignore[misc]
-    """nbgrader's autograde; it tells what the operating system refused, which nbgrader only logs."""
+    def _of(self, one: Recorded, absent: bool = False, trouble: str = "") -> Graded:
+        return Graded(one.handed_in.student, self.terms.assignment.chapter, one.now, absent, trouble)
 
-    refused: OSError | None = None
+    def _as_released(self, student: str, reason: str) -> str:
+        """In place of a submission that could not be processed, the release with the reason: nothing can go wrong with that."""
+        plain = Submission(deepcopy(self.terms.assignment.notebook), unreadable=reason)
+        entry, trouble = self._converted(Recorded(road.as_read(self.terms, student, plain)))
+        return trouble if entry is None else road.book([entry], self.rules)[0]
 
-    def init_assignment(self, assignment_id: str, student_id: str) -> None:
-        with self._noted():
-            super().init_assignment(assignment_id, student_id)
-
-    def convert_single_notebook(self, notebook_filename: str) -> None:
-        with self._noted():
-            super().convert_single_notebook(notebook_filename)
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _converted(self, one: Recorded) -> tuple[Entry | None, str]:
+        """What goes into the gradebook, or why nothing can."""
         try:
-            yield
+            return road.convert(one, self.rules), ""
         except OSError as error:
-            self.refused = error
-            raise
-
-
-class Converter:
-    """nbgrader's own autograde, in this process, with the class folder's configuration."""
-
-    def __init__(self, folder: ClassFolder) -> None:
-        config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
-        self.coursedir = CourseDirectory(config=config)
-        self.config = config
-        self.log = logging.getLogger("classroom.nbgrader")
-        self.log.setLevel(logging.CRITICAL)
-
-    def autograde(
-        self, folder: ClassFolder, chapter: str, student: str, submission: Submission, result: Result | None
-    ) -> str:
-        """Write one submission's scores into the gradebook and its notebook into `autograded`; says why it could not.
-
-        nbgrader copies everything that lies beside a notebook, and follows links; so it is given a folder that holds
-        nothing but what was read, and what its later commands ask for.
-        """
-        try:
-            return self._autograde(folder, chapter, student, submission, result)
-        except OSError as error:
-            ours = str(error.filename or "").startswith(str(folder.hidden))
+            ours = str(error.filename or "").startswith(str(self.terms.assignment.folder.hidden))
             if error.errno in FOR_EVERYBODY or (ours and isinstance(error, PermissionError)):
                 raise
-            return f"{NOT_PROCESSED[:-1]} ({error.strerror})."
-
-    def _autograde(
-        self, folder: ClassFolder, chapter: str, student: str, submission: Submission, result: Result | None
-    ) -> str:
-        place = folder.root / nbgrader_hooks.INTAKE / student / chapter
-        place.mkdir(parents=True, exist_ok=True)
-        # gone again in a moment: it need not reach the disk
-        (place / f"{chapter}.ipynb").write_bytes(notebook_bytes(nbgrader_hooks.annotated(submission)))
-        carry_over(folder.submitted(student, chapter), place)
-        keep_older_texts(folder, student, chapter)
-        self.coursedir.assignment_id, self.coursedir.student_id = chapter, student
-        self.coursedir.submitted_directory = nbgrader_hooks.INTAKE
-        converter = OneAutograde(coursedir=self.coursedir, config=self.config, log=self.log)
-        converter.force = True
-        handed_over = nbgrader_hooks.recorded_now.set(result)
-        try:
-            converter.start()
-        except NbGraderException as error:
-            if "accessing the nbgrader database" in str(error):
-                raise ClassFolderError(IN_USE) from None
-            if converter.refused:
-                raise converter.refused from None
-            return NOT_PROCESSED
-        finally:
-            nbgrader_hooks.recorded_now.reset(handed_over)
-            shutil.rmtree(place, ignore_errors=True)
-        return ""
+            return None, f"{NOT_PROCESSED[:-1]} ({error.strerror})."

@@ -7,13 +7,12 @@ digest of what each score stands on, per student in `.course/texts`, and compare
 import hashlib
 import json
 from contextlib import suppress
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from course.judging import archive
-from solutions.classroom.folder import ClassFolder
+from solutions.classroom.assignment import Assignment
 
 
 def texts_of(notebook: NotebookNode) -> dict[str, str]:
@@ -42,27 +41,23 @@ def texts_of(notebook: NotebookNode) -> dict[str, str]:
     return {name: hashlib.sha256("\n".join(texts).encode()).hexdigest() for name, texts in written.items()}
 
 
-def texts_before(folder: ClassFolder, student: str, chapter: str) -> dict[str, str]:
+def texts_before(assignment: Assignment, student: str) -> dict[str, str]:
     """The digests when this was last graded."""
     try:
-        return dict(json.loads(_path(folder, student, chapter).read_text("utf-8")))
+        return dict(json.loads(assignment.texts(student).read_text("utf-8")))
     except (OSError, ValueError):
         return {}
 
 
-def keep_texts(folder: ClassFolder, student: str, chapter: str, texts: dict[str, str]) -> None:
+def keep_texts(assignment: Assignment, student: str, texts: dict[str, str]) -> None:
     """Remember what the gradebook's scores of this submission stand on."""
-    archive.write_bytes(_path(folder, student, chapter), json.dumps(texts, indent=1).encode())
+    archive.write_bytes(assignment.texts(student), json.dumps(texts, indent=1).encode())
 
 
-def keep_older_texts(folder: ClassFolder, student: str, chapter: str) -> None:
+def keep_older_texts(assignment: Assignment, student: str) -> None:
     """Where an older version kept no digests, take them from the notebook that it graded, before that one is replaced."""
-    graded = folder.autograded(student, chapter) / f"{chapter}.ipynb"
-    if not graded.is_file() or _path(folder, student, chapter).exists():
+    graded = assignment.autograded(student) / f"{assignment.chapter}.ipynb"
+    if not graded.is_file() or assignment.texts(student).exists():
         return
     with suppress(ValueError, AttributeError, KeyError):  # no notebook any more: then it is read again
-        keep_texts(folder, student, chapter, texts_of(nbformat.read(graded, as_version=4)))
-
-
-def _path(folder: ClassFolder, student: str, chapter: str) -> Path:
-    return folder.hidden / "texts" / chapter / f"{student}.json"
+        keep_texts(assignment, student, texts_of(nbformat.read(graded, as_version=4)))

@@ -6,12 +6,12 @@ from course.exercises import chapter_named
 from course.judging import archive
 from course.judging.sheets import read_sheet, sheet_name
 from solutions.classroom.grading.judge import judge
+from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet
 from solutions.classroom.release.source_notebook import student_notebook
 from solutions.classroom.submission.job import steps_of
 from solutions.classroom.submission.reading import read_submission
 from solutions.classroom.submission.sandbox import Job, Sandbox
-from solutions.classroom.submission.sharing import settled
 
 
 def validate(path: Path) -> tuple[list[str], bool]:

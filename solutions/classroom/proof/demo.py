@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from solutions.classroom.feedback.report import Row, print_class, print_report, rows, wide_console, write_page
 from solutions.classroom.folder import ClassFolder, new_class
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.grading.grade import grade_class, waiting_for
-from solutions.classroom.grading.gradebook import open_gradebook
 from solutions.classroom.plain_text import plain
 from solutions.classroom.proof.simulated_class import Student, hand_in, one_by_one
 from solutions.classroom.release.publish import environment, nbgrader, release

@@ -13,6 +13,7 @@ from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.sheets import Answers, read_sheet, sheet_name
 from course.judging.verdict import prove_something
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.release.reference_source import depends_on, needs, source_of
 from solutions.classroom.release.source_notebook import BEGIN, END, grade_id, notebook_bytes, source_notebook
@@ -90,7 +91,7 @@ def simulated_class(folder: ClassFolder, chapters: list[str], most: int | None =
 
 def one_by_one(folder: ClassFolder, chapters: list[str], most: int | None = None) -> Iterator[Student]:
     """The same, each as soon as their notebooks are written."""
-    releases = {chapter: folder.released_notebook(chapter) for chapter in chapters}
+    releases = {chapter: Assignment(folder, chapter).notebook for chapter in chapters}
     yield from islice(_everybody(folder, releases, mixed=most is not None), most)
 
 

@@ -8,9 +8,9 @@ from nbgrader import utils
 from nbgrader.api import MissingEntry
 
 from course.exercises import exercises_of
-from solutions.classroom.folder import ClassFolder, ClassFolderError
-from solutions.classroom.grading.gradebook import open_gradebook
-from solutions.classroom.release.kept_answers import kept
+from solutions.classroom.assignment import Assignment
+from solutions.classroom.folder import ClassFolderError
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.release.source_notebook import grade_id
 
 
@@ -41,11 +41,15 @@ class Cells:
 class Change:
     """From what was released to what is to be. booked: submissions in the gradebook. handed_in: students who handed in."""
 
-    chapter: str
+    assignment: Assignment
     before: Cells | None
     after: Cells
     booked: int
     handed_in: int
+
+    @property
+    def chapter(self) -> str:
+        return self.assignment.chapter
 
     @property
     def cells(self) -> bool:
@@ -73,13 +77,14 @@ class Change:
         return [f"{_called(self.chapter, n)} is worth {now[n]:g} instead of {before[n]:g}" for n in changed]
 
 
-def change_of(folder: ClassFolder, chapter: str, notebook: NotebookNode) -> Change:
+def change_of(assignment: Assignment, notebook: NotebookNode) -> Change:
     """What it would change to release this source notebook now."""
+    folder, chapter = assignment.folder, assignment.chapter
     before, booked = None, 0
-    path = folder.release(chapter) / f"{chapter}.ipynb"
+    path = assignment.release / f"{chapter}.ipynb"
     if path.exists():
-        before = Cells.of(folder.released_notebook(chapter))
-    if (folder.root / "gradebook.db").exists():
+        before = Cells.of(assignment.notebook)
+    if folder.gradebook.exists():
         with open_gradebook(folder) as book:
             try:
                 known = book.find_notebook(chapter, chapter)
@@ -96,13 +101,14 @@ def change_of(folder: ClassFolder, chapter: str, notebook: NotebookNode) -> Chan
                 points = {cell.name: float(cell.max_score) for cell in known.grade_cells}
                 before = Cells({kind: {cell.name for cell in many} for kind, many in kinds.items()}, points)
     handed_in = sum(1 for _ in (folder.root / "submitted").glob(f"*/{chapter}"))
-    return Change(chapter, before, Cells.of(notebook), booked, handed_in)
+    return Change(assignment, before, Cells.of(notebook), booked, handed_in)
 
 
-def refuse_what_loses_marks(folder: ClassFolder, change: Change, force: bool) -> None:
+def refuse_what_loses_marks(change: Change, force: bool) -> None:
     """Raises ClassFolderError with the remedy: when the gradebook cannot follow, or (unless `force`) those who handed in."""
-    chapter, again = change.chapter, f"`classroom release {folder.root} {change.chapter} --force`"
-    was = kept(folder, chapter)
+    folder, chapter = change.assignment.folder, change.chapter
+    again = f"`classroom release {folder.root} {change.chapter} --force`"
+    was = change.assignment.kept
     old = f" ({was.course})" if was else ""
     if change.cells and change.booked:
         raise ClassFolderError(

@@ -8,7 +8,6 @@ a misconception's sentence does.
 import ast
 import hashlib
 import importlib.util
-import inspect
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,25 +19,29 @@ import course
 from course.exercises import exercises_of, topic
 from course.judging.recording import frozen_inputs, record
 from course.judging.verdict import compare
-from solutions.classroom.grading.judge import judge
 from solutions.classroom.release.reference_source import exercises_called, home_of
 from solutions.misconceptions import misconceptions_of, sentence
 
 JUDGING = "the judging"
 """What is the same for every exercise: how it is recorded and compared, and how points are given."""
 
-_TOLD_ONLY = {"hints", "minutes", "level"}
-"""What an exercise says to its reader, and grading never reads."""
-
 Place = tuple[str, str]
 """A module and a name in it."""
+
+JUDGE: Place = ("solutions.classroom.grading.judge", "judge")
+"""How points are given. Its text is only read here; it is called a room further on."""
+
+_TOLD_ONLY = {"hints", "minutes", "level"}
+"""What an exercise says to its reader, and grading never reads."""
 
 
 @cache
 def course_digests(chapter: str) -> dict[str, str]:
     """What a chapter's grading depends on → its digest: each exercise, and the judging that all of them share."""
-    shared = [(f.__module__, f.__name__) for f in (compare, record, frozen_inputs, judge)]
-    return {JUDGING: _digest(_sources(shared))} | {name: _of(chapter, name) for name in exercises_of(chapter)}
+    shared = [(f.__module__, f.__name__) for f in (compare, record, frozen_inputs)]
+    return {JUDGING: _digest(_sources([*shared, JUDGE]))} | {
+        name: _of(chapter, name) for name in exercises_of(chapter)
+    }
 
 
 @cache
@@ -98,7 +101,7 @@ class _Module:
 
 @cache
 def _read(module: str) -> _Module:
-    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    tree = ast.parse(_source(module))
     definitions: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         for name in set(_makes(node)):
@@ -112,6 +115,14 @@ def _read(module: str) -> _Module:
             origin = importlib.util.resolve_name("." * part.level + (part.module or ""), module)
             imported |= {a.asname or a.name: f"{origin}.{a.name}" for a in part.names}
     return _Module(definitions, imported)
+
+
+def _source(module: str) -> str:
+    """A module's text; it is not run for that."""
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).read_text("utf-8")
 
 
 def _makes(node: ast.stmt) -> Iterator[str]:

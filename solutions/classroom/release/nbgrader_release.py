@@ -6,8 +6,6 @@ cell by cell.
 
 import logging
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,14 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import SaveCells
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from course.judging import archive
-from solutions.classroom.folder import ClassFolder, ClassFolderError
-from solutions.classroom.grading.gradebook import open_gradebook, url
+from solutions.classroom.assignment import Assignment
+from solutions.classroom.folder import ClassFolderError
+from solutions.classroom.gradebook import at_once, open_gradebook, url
 from solutions.classroom.release.source_notebook import notebook_bytes
 
 IN_USE = "The gradebook is in use by another program, formgrader perhaps. Close it and start again: the old release is as it was."
@@ -34,8 +32,9 @@ class RefusedError(ClassFolderError):
     """nbgrader cannot change the gradebook to what a release asks; nothing was changed."""
 
 
-def generate_files(folder: ClassFolder, chapter: str, place: Path) -> None:
+def generate_files(assignment: Assignment, place: Path) -> None:
     """nbgrader's release of `place`/source/CHAPTER in `place`/release/CHAPTER; what the gradebook is to know in `place`/cells."""
+    folder, chapter = assignment.folder, assignment.chapter
     config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
     coursedir = CourseDirectory(config=config)
     inside = place.relative_to(folder.root)
@@ -62,15 +61,16 @@ def generate_files(folder: ClassFolder, chapter: str, place: Path) -> None:
         ) from None
 
 
-def save_cells(folder: ClassFolder, chapter: str, cells: Path) -> None:
+def save_cells(assignment: Assignment, cells: Path) -> None:
     """Tell the gradebook what a release asks: each notebook in one transaction. Doing it again changes nothing."""
+    folder, chapter = assignment.folder, assignment.chapter
     notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(cells.glob("*.ipynb"))}
     try:
         with open_gradebook(folder) as book:
-            with _at_once(book.db):
-                assignment = book.update_or_create_assignment(chapter)
-            for gone in {notebook.name for notebook in assignment.notebooks} - set(notebooks):
-                with _at_once(book.db):
+            with at_once(book.db):
+                known = book.update_or_create_assignment(chapter)
+            for gone in {notebook.name for notebook in known.notebooks} - set(notebooks):
+                with at_once(book.db):
                     book.remove_notebook(gone, chapter)
         for name, notebook in notebooks.items():
             facts = {"notebook": name, "assignment": chapter, "db_url": url(folder)}
@@ -87,23 +87,8 @@ def save_cells(folder: ClassFolder, chapter: str, cells: Path) -> None:
 
 class _SaveCellsAtOnce(SaveCells):  # type: ignore[misc]
     def _create_notebook(self, nb: NotebookNode) -> None:
-        with _at_once(self.gradebook.db):
+        with at_once(self.gradebook.db):
             super()._create_notebook(nb)
-
-
-@contextmanager
-def _at_once(session: Any) -> Iterator[None]:
-    """One transaction for what nbgrader would commit row by row; none of it when anything fails."""
-    commit, session.commit = session.commit, session.flush
-    try:
-        session.execute(text("update assignment set name = name where 0"))  # fails at once where it is locked
-        yield
-    except BaseException:
-        session.rollback()
-        raise
-    finally:
-        session.commit = commit
-    session.commit()
 
 
 def _listening() -> tuple[logging.Logger, list[str]]:

@@ -12,20 +12,16 @@ from pathlib import Path
 
 from course.judging import archive
 from course.judging.sheets import sheet_name
-from solutions.classroom.folder import (
-    MAKING,
-    READY,
-    ClassFolder,
-    ClassFolderError,
-    InUseError,
-    locked,
-    new_class,
-)
-from solutions.classroom.grading.gradebook import released_before
+from solutions.classroom.assignment import Assignment
+from solutions.classroom.folder import ClassFolder, ClassFolderError, InUseError, locked, new_class
+from solutions.classroom.gradebook import released_before
 from solutions.classroom.release.changes import Change, change_of, refuse_what_loses_marks
-from solutions.classroom.release.kept_answers import is_current, kept_path, make_answers
+from solutions.classroom.release.kept_answers import is_current, make_answers
 from solutions.classroom.release.nbgrader_release import RefusedError, generate_files, save_cells
 from solutions.classroom.release.source_notebook import build_assignment, notebook_bytes, source_notebook
+
+MAKING, READY = "releasing", "ready"
+"""Where a release is made, inside `.course`, and what it is called when nothing is missing but to take the old one's place."""
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 _CHECKPOINTS = shutil.ignore_patterns(".ipynb_checkpoints")
@@ -62,17 +58,18 @@ def release(folder: ClassFolder, chapter: str, force: bool = False, wait: bool =
     edited by hand since, or when people handed in what is now asked differently (both only unless `force`), and when
     the gradebook cannot take the change. wait: for another command on the folder to end, instead of refusing.
     """
+    assignment = Assignment(folder, chapter)
     with locked(folder, "released", wait):
         _put_in_place(folder)
         notebook = source_notebook(chapter)
         data = notebook_bytes(notebook)
-        _refuse_an_edited_source(folder, chapter, data, force)
-        if _is_made(folder, chapter, data):
+        _refuse_an_edited_source(assignment, data, force)
+        if _is_made(assignment, data):
             return []
-        change = change_of(folder, chapter, notebook)
-        refuse_what_loses_marks(folder, change, force)
-        known = _to_be_known(folder, change)
-        _make(folder, chapter, data)
+        change = change_of(assignment, notebook)
+        refuse_what_loses_marks(change, force)
+        known = _to_be_known(change)
+        _make(assignment, data)
         try:
             _put_in_place(folder)
         except ClassFolderError:  # the gradebook is in use
@@ -81,25 +78,28 @@ def release(folder: ClassFolder, chapter: str, force: bool = False, wait: bool =
         return known
 
 
-def finish(folder: ClassFolder) -> None:
+def finish_what_was_killed(folder: ClassFolder) -> None:
     """Put in place what a release that was killed had made, and clear what it had not; unless another command is at it."""
+    if not any((folder.hidden / name).exists() for name in (MAKING, READY)):
+        return
     with suppress(InUseError), locked(folder, "released"):
         _put_in_place(folder)
         shutil.rmtree(folder.hidden / MAKING, ignore_errors=True)
 
 
-def _make(folder: ClassFolder, chapter: str, notebook: bytes) -> None:
+def _make(assignment: Assignment, notebook: bytes) -> None:
     """Source, release, the gradebook's cells and the secret answers in `.course`; complete when it is called READY."""
+    folder, chapter = assignment.folder, assignment.chapter
     place = folder.hidden / MAKING
     shutil.rmtree(place, ignore_errors=True)
     try:
         source = place / "source" / chapter
-        if folder.source(chapter).is_dir():  # what lies beside the notebook belongs to the assignment
-            shutil.copytree(folder.source(chapter), source, symlinks=True, ignore=_CHECKPOINTS)
+        if assignment.source.is_dir():  # what lies beside the notebook belongs to the assignment
+            shutil.copytree(assignment.source, source, symlinks=True, ignore=_CHECKPOINTS)
         build_assignment(chapter, source)
-        generate_files(folder, chapter, place)
-        if not is_current(folder, chapter):
-            make_answers(folder, chapter, place / "answers")
+        generate_files(assignment, place)
+        if not is_current(assignment):
+            make_answers(assignment, place / "answers")
         facts = {"chapter": chapter, "notebook": _digest(notebook)}
         archive.write_bytes(place / "facts.json", json.dumps(facts).encode())
         place.rename(folder.hidden / READY)
@@ -116,17 +116,18 @@ def _put_in_place(folder: ClassFolder) -> None:
     if not ready.exists():
         return
     facts = json.loads((ready / "facts.json").read_text("utf-8"))
-    chapter = facts["chapter"]
+    assignment = Assignment(folder, facts["chapter"])
+    chapter = assignment.chapter
     try:
-        save_cells(folder, chapter, ready / "cells")
+        save_cells(assignment, ready / "cells")
     except RefusedError:  # somebody was graded since it was made
         shutil.rmtree(ready)
         raise
-    _swap(ready / "release" / chapter, folder.release(chapter), ready / "old-release")
-    _swap(ready / "source" / chapter, folder.source(chapter), ready / "old-source")
+    _swap(ready / "release" / chapter, assignment.release, ready / "old-release")
+    _swap(ready / "source" / chapter, assignment.source, ready / "old-source")
     if (ready / "answers").exists():
-        kept_path(folder, chapter).parent.mkdir(exist_ok=True)
-        (ready / "answers").replace(kept_path(folder, chapter))
+        assignment.answers_path.parent.mkdir(exist_ok=True)
+        (ready / "answers").replace(assignment.answers_path)
     known = _built(folder) | {chapter: facts["notebook"]}
     built = {name: {"notebook": digest} for name, digest in known.items()}
     archive.write_bytes(folder.hidden / "built.json", json.dumps(built, indent=1).encode())
@@ -145,22 +146,23 @@ def _swap(new: Path, place: Path, old: Path) -> None:
         new.rename(place)
 
 
-def _refuse_an_edited_source(folder: ClassFolder, chapter: str, data: bytes, force: bool) -> None:
-    path = folder.source(chapter) / f"{chapter}.ipynb"
+def _refuse_an_edited_source(assignment: Assignment, data: bytes, force: bool) -> None:
+    chapter = assignment.chapter
+    path = assignment.source / f"{chapter}.ipynb"
     old = _digest(path.read_bytes()) if path.exists() else ""
-    if old and old not in (_built(folder).get(chapter), _digest(data)) and not force:
+    if old and old not in (_built(assignment.folder).get(chapter), _digest(data)) and not force:
         raise ClassFolderError(
             f"{path} was edited since it was built. Keep your edit elsewhere, or build over it with --force."
         )
 
 
-def _to_be_known(folder: ClassFolder, change: Change) -> list[str]:
+def _to_be_known(change: Change) -> list[str]:
     """What a new release asks of the instructor, in sentences."""
-    chapter = change.chapter
+    folder, chapter = change.assignment.folder, change.chapter
     if change.before is None:
         return []
     said = []
-    if change.booked and (change.worth or not is_current(folder, chapter)):
+    if change.booked and (change.worth or not is_current(change.assignment)):
         why = ", ".join(change.worth) or "the course changed"
         said.append(f"{chapter}: {why}. `classroom grade {folder.root} {chapter}` gives all marks anew.")
     if change.worth or change.cells:
@@ -171,15 +173,16 @@ def _to_be_known(folder: ClassFolder, change: Change) -> list[str]:
     return said
 
 
-def _is_made(folder: ClassFolder, chapter: str, data: bytes) -> bool:
+def _is_made(assignment: Assignment, data: bytes) -> bool:
     """Whether source, release and answers are those that would be made now."""
-    path = folder.source(chapter) / f"{chapter}.ipynb"
-    made = [folder.release(chapter) / name for name in (f"{chapter}.ipynb", sheet_name(chapter))]
+    folder, chapter = assignment.folder, assignment.chapter
+    path = assignment.source / f"{chapter}.ipynb"
+    made = [assignment.release / name for name in (f"{chapter}.ipynb", sheet_name(chapter))]
     return (
         path.exists()
         and _digest(path.read_bytes()) == _built(folder).get(chapter) == _digest(data)
         and all(one.exists() for one in made)
-        and is_current(folder, chapter)
+        and is_current(assignment)
         and chapter in released_before(folder)
     )
 

@@ -10,10 +10,14 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from course.judging import archive
+from solutions.classroom.assignment import Assignment
+from solutions.classroom.folder import ClassFolderError
+from solutions.classroom.release.seed_proof import proves_itself
 
 SEEDS = 2
 """Secret seeds per exercise."""
@@ -25,8 +29,14 @@ SMALLEST, END = 1_000, 2**31
 """Seeds lie in this range: the public ones do not, and every random number generator takes them."""
 
 
-class SeedsError(Exception):
+class SeedsError(ClassFolderError):
     """The class's secret is missing or damaged. The message says what to do."""
+
+
+def secret_seeds(assignment: Assignment) -> dict[str, list[int]]:
+    """exercise → its seeds in this class. Drawn once per class folder, and kept: grading again gives the same."""
+    judges = partial(proves_itself, assignment.chapter)
+    return seeds_of(assignment.folder.hidden, assignment.chapter, assignment.exercises, judges)
 
 
 def seeds_of(

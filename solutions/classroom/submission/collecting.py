@@ -14,7 +14,7 @@ from nbgrader.api import Student
 from nbgrader.plugins import FileNameCollectorPlugin
 
 from solutions.classroom.folder import ClassFolder
-from solutions.classroom.grading.gradebook import open_gradebook
+from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.plain_text import plain
 
 CANVAS = (

@@ -3,8 +3,6 @@
 import hashlib
 import json
 from dataclasses import asdict
-from functools import lru_cache
-from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -12,27 +10,21 @@ from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.recording import Outcome
 from course.judging.sheets import sheet_name
+from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.release.course_version import course_version
-from solutions.classroom.release.kept_answers import to_grade_by
 from solutions.classroom.release.source_notebook import DEMO_TAG, grade_id
 from solutions.classroom.submission.cells_to_run import needed_cells
-from solutions.classroom.submission.sandbox import CellResult, Job, Limits, Result, Sandbox, Step
-from solutions.classroom.submission.sharing import settled, share_snapshots
+from solutions.classroom.submission.sandbox import CellResult, Job, Limits, Result, Step
+from solutions.classroom.submission.sharing import share_snapshots
 
 
-def job_of(folder: ClassFolder, chapter: str, notebook: NotebookNode, device: str = "cpu") -> Job:
+def job_of(assignment: Assignment, notebook: NotebookNode, device: str = "cpu") -> Job:
     """What the sandbox is to do with a notebook: the cells that matter, in order, and each exercise's questions."""
-    steps = steps_of(chapter, notebook, folder.released_notebook(chapter))
-    sheet = folder.release(chapter) / sheet_name(chapter)
-    files = {sheet.name: _bytes(sheet, sheet.stat().st_mtime_ns)} if sheet.exists() else {}
-    return Job(steps=steps, questions=to_grade_by(folder, chapter).questions, files=files, device=device)
-
-
-@lru_cache(maxsize=4)
-def _bytes(path: Path, stamp: int) -> bytes:
-    """Read once, not once a submission."""
-    return path.read_bytes()
+    steps = steps_of(assignment.chapter, notebook, assignment.notebook)
+    sheet = assignment.sheet
+    files = {sheet_name(assignment.chapter): sheet} if sheet else {}
+    return Job(steps=steps, questions=assignment.questions, files=files, device=device)
 
 
 def steps_of(chapter: str, notebook: NotebookNode, release: NotebookNode) -> list[Step]:
@@ -83,9 +75,9 @@ def digest_of(job: Job, chapter: str, limits: Limits | None = None) -> str:
     return digest.hexdigest()[:32]
 
 
-def recorded(folder: ClassFolder, digest: str) -> Result | None:
+def recorded(assignment: Assignment, digest: str) -> Result | None:
     """The result of an equal job that was run before, or None."""
-    path = _path(folder, digest)
+    path = assignment.recording(digest)
     if not path.exists():
         return None
     try:
@@ -95,19 +87,9 @@ def recorded(folder: ClassFolder, digest: str) -> Result | None:
         return None
 
 
-def keep(folder: ClassFolder, digest: str, result: Result) -> None:
+def keep(assignment: Assignment, digest: str, result: Result) -> None:
     """Keep a result for the next time."""
-    archive.write(_path(folder, digest), tree_of(result))
-
-
-def run(folder: ClassFolder, chapter: str, job: Job, sandbox: Sandbox) -> Result:
-    """The job's result: remembered, or run now."""
-    digest = digest_of(job, chapter, sandbox.limits)
-    result = recorded(folder, digest)
-    if result is None:
-        result = settled(sandbox.run(job), job, chapter, folder.secret_answers(chapter), sandbox.run)
-        keep(folder, digest, result)
-    return result
+    archive.write(assignment.recording(digest), tree_of(result))
 
 
 def tree_of(result: Result) -> archive.Tree:
@@ -136,7 +118,3 @@ def result_of(tree: archive.Tree) -> Result:
         isolation=tree["isolation"],
         public=result_of(tree["public"]) if tree["public"] else None,
     )
-
-
-def _path(folder: ClassFolder, digest: str) -> Path:
-    return folder.hidden / "recordings" / f"{digest}.recording"

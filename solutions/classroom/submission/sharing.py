@@ -9,14 +9,12 @@ neither right nor simply still open is recorded again in a process of its own, a
 
 import ast
 import symtable
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from course.judging.sheets import Answers, sheet_name
-from solutions.classroom.grading.judge import decide, is_open, needs_words, public_questions
 from solutions.classroom.submission.cells_to_run import TOO_LONG, TOO_STRANGE
-from solutions.classroom.submission.sandbox import Job, Result, Spent, Step, sharing
+from solutions.classroom.submission.sandbox import Step
 
 
 def share_snapshots(steps: Sequence[Step]) -> list[Step]:
@@ -41,74 +39,6 @@ def share_snapshots(steps: Sequence[Step]) -> list[Step]:
             waiting = None
         in_use |= cell.makes | cell.mentions
     return shared
-
-
-def settled(
-    result: Result,
-    job: Job,
-    chapter: str,
-    answers: Mapping[str, Answers],
-    record: Callable[[Job], Result],
-    hidden: bool = True,
-) -> Result:
-    """The result with all that counts: doubtful recordings made again, and with hidden cases the public ones beside them."""
-    result = _apart(result, job, chapter, answers, record)
-    return _with_public(result, job, chapter, answers, record) if hidden else result
-
-
-def _apart(
-    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
-) -> Result:
-    """Record again, each in its own process, what shared one and came out neither right nor open."""
-    together = {step.exercise: step.id for step in sharing(job.steps)}
-    if not together:
-        return result
-    decided = decide(chapter, result, job, answers)
-    doubtful = {
-        name: id for name, id in together.items() if not decided[name].right and not is_open(name, result)
-    }
-    if not doubtful:
-        return result
-    spent = Spent(job.spent.cpu + result.cpu_seconds, job.spent.wall + result.seconds)
-    again = record(replace(_only(doubtful, job), spent=spent))
-    kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
-    reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
-    return replace(
-        result,
-        cells=result.cells | {id: again.cells[id] for id in doubtful.values()},
-        recordings=kept | again.recordings,
-        failures=reasons | again.failures,
-        seconds=result.seconds + again.seconds,
-        cpu_seconds=result.cpu_seconds + again.cpu_seconds,
-    )
-
-
-def _with_public(
-    result: Result, job: Job, chapter: str, answers: Mapping[str, Answers], record: Callable[[Job], Result]
-) -> Result:
-    """Run the notebook once more and ask it the public cases of those exercises that need a word on what is wrong.
-
-    That run begins as if there had been no other: what the hidden cases took, in time or anything else, must not count in it.
-    """
-    decided = decide(chapter, result, job, answers)
-    known, questions = public_questions(job.files.get(sheet_name(chapter), b""))
-    wrong = {name for name, verdict in decided.items() if needs_words(name, verdict, result)} & known
-    if not wrong:
-        return result
-    public = record(replace(_only(wrong, job), questions=questions))
-    said = Result(recordings=public.recordings, failures=public.failures)  # its cells, nobody may read
-    return replace(
-        result,
-        public=said,
-        seconds=result.seconds + public.seconds,
-        cpu_seconds=result.cpu_seconds + public.cpu_seconds,
-    )
-
-
-def _only(names: Collection[str], job: Job) -> Job:
-    """The same notebook, asked for these exercises only, each in a process of its own."""
-    steps = [step for step in job.steps if not step.exercise or step.exercise in names]
-    return replace(job, steps=[replace(step, shares=False) for step in steps])
 
 
 @dataclass(frozen=True)
