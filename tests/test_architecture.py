@@ -22,37 +22,6 @@ FLOORS = (
 )
 """The rooms of `solutions.classroom`, from the lowest floor up: each may use its own floor and those below."""
 
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("folder", "release.seeds"): "moves to assignment",
-    ("folder", "release.kept_answers"): "moves to assignment",
-    (
-        "folder",
-        "release.publish",
-    ): "a release that was killed in its swap is finished by whoever opens the folder",
-    ("folder", "grading.gradebook"): "moves to assignment",
-    ("folder", "proof.prove"): "moves to assignment",
-    ("faults", "grading.grade"): "the sentence for a folder in use belongs to the folder",
-    ("release.changes", "grading.gradebook"): "the gradebook belongs beside the folder",
-    ("release.nbgrader_release", "grading.gradebook"): "the gradebook belongs beside the folder",
-    ("release.publish", "grading.gradebook"): "the gradebook belongs beside the folder",
-    ("release.course_version", "grading.judge"): "what digests cover is to be named by its stage",
-    ("submission.collecting", "grading.gradebook"): "the gradebook belongs beside the folder",
-    ("submission.sharing", "grading.judge"): "settling moves to grading",
-    ("grading.nbgrader_hooks", "feedback.formgrader_guard"): "`configure` belongs into nbgrader_parts",
-    ("feedback.formgrader_guard", "feedback.pages"): "a circle: the page's class is to be handed over",
-    ("feedback.report", "proof.prove"): "how many misconceptions are told apart is to be handed over",
-}
-"""Imports that go against the order, and what will end each: (who imports, whom), both inside `solutions.classroom`."""
-
-COMING = {
-    "course/sandbox/watch.py",
-    "course/sandbox/keeper.py",
-    "solutions/classroom/submission/limits.py",
-    "solutions/classroom/grading/booking.py",
-    "solutions/classroom/grading/road.py",
-}
-"""Named by docs/architecture.md, and not here yet."""
-
 
 def _name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -86,10 +55,6 @@ ALL = [(module, other) for module, others in sorted(ARROWS.items()) for other in
 
 def _within(module: str, *rooms: str) -> bool:
     return any(module == room or module.startswith(f"{room}.") for room in rooms)
-
-
-def _excepted(module: str, other: str) -> bool:
-    return (module.removeprefix(f"{CLASSROOM}."), other.removeprefix(f"{CLASSROOM}.")) in EXCEPTIONS
 
 
 def _floor(module: str) -> int | None:
@@ -150,7 +115,7 @@ def test_chapters_are_read_as_text_and_imported_by_nobody() -> None:
 
 
 def test_inside_the_classroom_arrows_run_one_way() -> None:
-    wrong = [arrow for arrow in ALL if _climbs(*arrow) and not _excepted(*arrow)]
+    wrong = [arrow for arrow in ALL if _climbs(*arrow)]
     assert not wrong, f"{_listed(wrong)}\nSee docs/architecture.md."
 
 
@@ -160,30 +125,10 @@ def _climbs(module: str, other: str) -> bool:
 
 
 def test_no_imports_run_in_a_circle() -> None:
-    graph = {module: [o for o in others if not _excepted(module, o)] for module, others in ARROWS.items()}
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(ARROWS).prepare()
     except CycleError as error:
         pytest.fail(" → ".join(reversed(error.args[1])))
-
-
-def test_every_exception_is_still_needed() -> None:
-    needed = [
-        arrow for arrow in ALL if _excepted(*arrow) and (_climbs(*arrow) or arrow[0] in _reached(arrow[1]))
-    ]
-    short = {tuple(name.removeprefix(f"{CLASSROOM}.") for name in arrow) for arrow in needed}
-    gone = [" → ".join(arrow) for arrow in EXCEPTIONS if arrow not in short]
-    assert not gone, f"no longer needed: delete these from EXCEPTIONS: {gone}"
-
-
-def _reached(module: str) -> set[str]:
-    """What a module imports, what that imports, and so on."""
-    found, left = set(), [module]
-    while left:
-        new = ARROWS[left.pop()] - found
-        found |= new
-        left += new
-    return found
 
 
 def test_what_the_architecture_page_names_is_there() -> None:
@@ -194,7 +139,7 @@ def test_what_the_architecture_page_names_is_there() -> None:
     }
     assert len(named) > 20
     missing = {target for target in named if not (ROOT / target).exists()}
-    assert missing == COMING
+    assert not missing
 
 
 def test_the_picture_is_drawn_from_its_source() -> None:

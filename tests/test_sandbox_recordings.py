@@ -22,9 +22,10 @@ from small_jobs import (
 
 from course.sandbox import confine
 from solutions.classroom.grading.judge import judge
+from solutions.classroom.grading.settle import settled
 from solutions.classroom.submission.attempts import Attempts
 from solutions.classroom.submission.sandbox import CellResult, Job, Result, Sandbox, Step
-from solutions.classroom.submission.sharing import settled, share_snapshots
+from solutions.classroom.submission.sharing import share_snapshots
 
 pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's")
 

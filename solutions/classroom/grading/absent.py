@@ -10,11 +10,6 @@ from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.grading.exchange import carry_over
 
 
-def is_absent(unreadable: str) -> bool:
-    """Whether the reason why a submission could not be read is that nothing was handed in."""
-    return unreadable.startswith("Nothing was handed in")
-
-
 def forget_absent(assignment: Assignment, student: str) -> None:
     """Keep whoever handed in nothing in the gradebook; clear what an older version made instead of no submission.
 

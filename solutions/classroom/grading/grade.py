@@ -13,10 +13,9 @@ import torch
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.grading import road
-from solutions.classroom.grading.absent import forget_absent, is_absent
+from solutions.classroom.grading.absent import forget_absent
 from solutions.classroom.grading.booking import NOT_PROCESSED, Entry
 from solutions.classroom.grading.class_rules import ClassRules, class_rules
-from solutions.classroom.grading.marking import unreadable
 from solutions.classroom.grading.road import HandedIn, Recorded, Run, Terms
 from solutions.classroom.release.kept_answers import to_grade_by
 from solutions.classroom.roster import students as students_of
@@ -177,7 +176,7 @@ class _Chapter:
         entries: list[tuple[Recorded, Entry]] = []
         refused: list[tuple[Recorded, str]] = []
         for one in recorded:
-            if is_absent(unreadable(one.handed_in.notebook)):
+            if one.handed_in.absent:
                 forget_absent(self.terms.assignment, one.handed_in.student)
                 yield self._of(one, absent=True)
                 continue

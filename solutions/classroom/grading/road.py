@@ -1,5 +1,7 @@
 """A submission's way through grading: read → record → settle → convert → book.
 
+    book([convert(settle(record(read(terms, student), run), run), rules)], rules)
+
 Each stage is a function from one value to the next. Threads, a cluster and nbgrader's own autograde are three drivers of
 the same stages: they differ in who runs a job. Everything up to `settle` is kept at once, so nothing runs twice after
 a kill; everything up to `convert` concerns one submission alone. The gradebook is written in one place, several
@@ -41,13 +43,14 @@ class Terms:
 
 @dataclass(frozen=True)
 class HandedIn:
-    """What a student handed in, and what is to run of it: nothing of what could not be read."""
+    """What a student handed in, and what is to run of it: nothing of what could not be read. absent: nothing was handed in."""
 
     terms: Terms
     student: str
     notebook: NotebookNode
     job: Job | None = None
     digest: str = ""
+    absent: bool = False
 
     @property
     def assignment(self) -> Assignment:
@@ -63,11 +66,6 @@ class Recorded:
     now: bool = False
 
 
-def grade(terms: Terms, student: str, run: Run, rules: ClassRules) -> None:
-    """One submission all the way."""
-    book([convert(settle(record(read(terms, student), run), run), rules)], rules)
-
-
 def read(terms: Terms, student: str) -> HandedIn:
     """Find a student's notebook, lay it on the release's rails, and say what is to run."""
     assignment = terms.assignment
@@ -77,7 +75,7 @@ def read(terms: Terms, student: str) -> HandedIn:
 
 def as_read(terms: Terms, student: str, submission: Submission) -> HandedIn:
     """The same for a submission that has been read."""
-    return to_run(terms, student, annotated(submission))
+    return replace(to_run(terms, student, annotated(submission)), absent=submission.absent)
 
 
 def to_run(terms: Terms, student: str, notebook: NotebookNode) -> HandedIn:

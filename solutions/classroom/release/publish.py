@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import torch
+
 from course.judging import archive
 from course.judging.sheets import sheet_name
 from solutions.classroom.assignment import Assignment
@@ -58,6 +60,9 @@ def release(folder: ClassFolder, chapter: str, force: bool = False, wait: bool =
     edited by hand since, or when people handed in what is now asked differently (both only unless `force`), and when
     the gradebook cannot take the change. wait: for another command on the folder to end, instead of refusing.
     """
+    torch.set_num_threads(
+        1
+    )  # answers are many tiny operations, on which more threads only wait for each other
     assignment = Assignment(folder, chapter)
     with locked(folder, "released", wait):
         _put_in_place(folder)
