@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_
 from small_notebook import graded_cell, name_of, sources
 from test_washing import png
 
-from solutions.classroom.submission.cells import Note
+from solutions.classroom.submission.handed_in import Note
 from solutions.classroom.submission.reading import read_submission
 from solutions.classroom.submission.washing import JOINER
 

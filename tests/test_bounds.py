@@ -47,7 +47,7 @@ from solutions.classroom.release.publish import release
 from solutions.classroom.release.source_notebook import notebook_bytes
 from solutions.classroom.submission import attempts
 from solutions.classroom.submission.attempts import Attempts
-from solutions.classroom.submission.job import digest_of, limits_of, set_limit
+from solutions.classroom.submission.running_once import digest_of, limits_of, set_limit
 from solutions.classroom.submission.sandbox import CellResult, Job, Limits, Result, Sandbox, Spent, Step
 from solutions.classroom.submission.sharing import share_snapshots
 

@@ -4,7 +4,7 @@ import pytest
 
 from course.exercises import chapters
 from solutions.classroom.release.source_notebook import source_notebook, student_notebook
-from solutions.classroom.submission.job import steps_of
+from solutions.classroom.submission.running_once import steps_of
 from solutions.classroom.submission.sandbox import Step
 from solutions.classroom.submission.sharing import share_snapshots
 

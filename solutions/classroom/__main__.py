@@ -245,7 +245,7 @@ def _grade(options: argparse.Namespace) -> int:
     from solutions.classroom.grading.grade import grade_class, waiting_for
     from solutions.classroom.opening import open_class
     from solutions.classroom.roster import students
-    from solutions.classroom.submission.job import limits_of, set_limit
+    from solutions.classroom.submission.running_once import limits_of, set_limit
 
     folder = open_class(options.folder)
     chosen = _released(folder, options.chapters)

@@ -20,8 +20,8 @@ from solutions.classroom.grading.road import HandedIn, Recorded, Run, Terms
 from solutions.classroom.release.kept_answers import to_grade_by
 from solutions.classroom.roster import students as students_of
 from solutions.classroom.roster import unmatched
-from solutions.classroom.submission.job import limits_of
 from solutions.classroom.submission.reading import Submission
+from solutions.classroom.submission.running_once import limits_of
 from solutions.classroom.submission.sandbox import Job, Limits, Result, Sandbox, SandboxError
 
 FOR_EVERYBODY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}

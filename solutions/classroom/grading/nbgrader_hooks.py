@@ -28,7 +28,7 @@ from solutions.classroom.grading.rereading import keep_texts, texts_before, text
 from solutions.classroom.release.changes import change_of, refuse_what_loses_marks
 from solutions.classroom.release.kept_answers import to_grade_by
 from solutions.classroom.submission.finding import read_handed_in
-from solutions.classroom.submission.job import limits_of
+from solutions.classroom.submission.running_once import limits_of
 from solutions.classroom.submission.sandbox import Limits, Sandbox
 
 

@@ -24,8 +24,8 @@ from solutions.classroom.grading.rereading import keep_older_texts, texts_of
 from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.source_notebook import notebook_bytes
 from solutions.classroom.submission.finding import read_handed_in
-from solutions.classroom.submission.job import digest_of, job_of, keep, recorded
 from solutions.classroom.submission.reading import Submission
+from solutions.classroom.submission.running_once import digest_of, job_of, keep, recorded
 from solutions.classroom.submission.sandbox import Job, Limits, Result
 
 Run = Callable[[Job], Result]

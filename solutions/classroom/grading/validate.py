@@ -9,8 +9,8 @@ from solutions.classroom.grading.judge import judge
 from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet
 from solutions.classroom.release.source_notebook import student_notebook
-from solutions.classroom.submission.job import steps_of
 from solutions.classroom.submission.reading import read_submission
+from solutions.classroom.submission.running_once import steps_of
 from solutions.classroom.submission.sandbox import Job, Sandbox
 
 

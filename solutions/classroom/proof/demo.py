@@ -20,7 +20,7 @@ from solutions.classroom.grading.grade import grade_class, waiting_for
 from solutions.classroom.plain_text import plain
 from solutions.classroom.proof.simulated_class import Student, hand_in, one_by_one
 from solutions.classroom.release.publish import environment, nbgrader, release
-from solutions.classroom.submission.job import set_limit
+from solutions.classroom.submission.running_once import set_limit
 
 MOST = 24
 """Students in the short demo: they show every kind of trouble between them."""

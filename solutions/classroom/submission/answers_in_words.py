@@ -8,8 +8,8 @@ from itertools import takewhile
 
 from nbformat import NotebookNode
 
-from solutions.classroom.submission.cells import Note, Theirs, alike, changed, is_answer, is_open
 from solutions.classroom.submission.cells_to_run import TOO_STRANGE
+from solutions.classroom.submission.handed_in import Note, Theirs, alike, changed, is_answer, is_open
 
 LONGEST_LOOKED_AT = 20_000
 """Characters of code in which nobody looks for words: there are some."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from solutions.classroom.submission.cells import Note, Submission, Theirs
+from solutions.classroom.submission.handed_in import Note, Submission, Theirs
 from solutions.classroom.submission.reading import (
     UnreadableError,
     read_cells,

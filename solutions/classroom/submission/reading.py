@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from solutions.classroom.submission.cells import (
+from solutions.classroom.submission.handed_in import (
     Submission,
     Theirs,
     alike,

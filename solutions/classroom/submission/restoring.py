@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from solutions.classroom.submission.answers_in_words import answers_beside
-from solutions.classroom.submission.cells import (
+from solutions.classroom.submission.handed_in import (
     Note,
     Submission,
     Theirs,
