@@ -131,9 +131,15 @@ def _outcome(fn: Callable[..., Any], exercise: Exercise, case: Case, leaves: dic
         raise
     except BaseException as error:  # a student's SystemExit is a wrong answer, not the end of the recording
         file, line, function, text = own_line(error.__traceback__)
-        message = str(error).strip().splitlines()
+        try:
+            said = str(error)
+        except Exception:  # an exception of the student's own making
+            said = ""
+        message = said.strip().splitlines()
         return Outcome(
-            raised="MemoryError" if _NO_MEMORY in str(error) else type(error).__name__,
+            raised="MemoryError"
+            if isinstance(error, RuntimeError) and _NO_MEMORY in said
+            else type(error).__name__,
             message=message[0][:300] if message else "",
             file=file,
             line=line,

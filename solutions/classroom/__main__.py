@@ -158,9 +158,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not 1 <= number <= 36_000:
-        raise argparse.ArgumentTypeError("between 1 and 36000 seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 1 and 36000")
     return number
 
 
@@ -268,6 +271,7 @@ def _grade(options: argparse.Namespace) -> int:
         isolation=options.isolation,
         limits=limits,
         watch=lambda names: progress.set_postfix_str(waiting_for(names)),
+        say=lambda sentence: progress.write(sentence, file=sys.stderr),
         **where,
     )
     with progress:

@@ -26,6 +26,8 @@ def sentence(error: BaseException, folder: Path | None) -> str | None:
     """What to tell about this error; None when it is a defect of ours. folder: the class folder that it was about."""
     if isinstance(error, UnknownNameError | ArchiveError | DataError):
         return str(error)
+    if _ours(error):
+        return str(error) or None
     if place := _in_configuration(error):
         return f"{place}: {_kind(error)}. Mend that line and start again."
     if isinstance(error, ModuleNotFoundError):
@@ -36,8 +38,6 @@ def sentence(error: BaseException, folder: Path | None) -> str | None:
         return _refused(error, folder)
     if (sqlite := _sqlite(error)) is not None:
         return _gradebook(sqlite, folder)
-    if _ours(error):
-        return str(error)
     if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError) and folder:
         return _damaged(folder)
     return None
@@ -161,7 +161,9 @@ def _damaged(folder: Path) -> str | None:
     """The first of the class folder's own files that holds no JSON object."""
     for path in sorted((folder / ".course").rglob("*.json")):
         try:
-            whole = isinstance(json.loads(path.read_text("utf-8")), dict)
+            whole = isinstance(
+                json.loads(path.read_text("utf-8")), int | float if path.name == "limit.json" else dict
+            )
         except (ValueError, RecursionError):
             whole = False
         except OSError:
@@ -172,8 +174,7 @@ def _damaged(folder: Path) -> str | None:
 
 
 _REMEDIES = {
-    "seeds.json": "It holds the class's secret seeds: put back a copy of it. Without one, remove it; new seeds are drawn,"
-    " and everything is graded again with them.",
+    "seeds.json": "It says which hidden cases were drawn: put back a copy of it.",
     "built.json": "Remove it, and release again with --force.",
     "": "Remove it and grade again.",
 }

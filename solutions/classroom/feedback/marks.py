@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.roster import students as students_of
+from solutions.classroom.submission.finding import holds_a_notebook
 
 GRADED = "graded"
 WAITS = "answer awaits a reader"
@@ -81,7 +82,7 @@ def _of(folder: ClassFolder, book: Gradebook, chapter: str, students: list[str],
         if unreadable.startswith("Nothing was handed in"):
             submission = None  # earlier versions entered one
         if submission is None:
-            handed_in = not unreadable and _handed_in(folder, student, chapter)
+            handed_in = not unreadable and holds_a_notebook(folder.submitted(student, chapter))
             found.append(Mark(student, chapter, NOT_YET if handed_in else ABSENT, of=most))
             continue
         raw, penalty = float(submission.score), float(submission.late_submission_penalty or 0.0)
@@ -103,18 +104,6 @@ def _of(folder: ClassFolder, book: Gradebook, chapter: str, students: list[str],
             )
         )
     return found
-
-
-def _handed_in(folder: ClassFolder, student: str, chapter: str) -> bool:
-    """Whether there is a notebook that has not been looked at yet."""
-    place = folder.submitted(student, chapter)
-    try:
-        return any(
-            not any(part.startswith(".") for part in path.relative_to(place).parts)
-            for path in place.rglob("*.ipynb")
-        )
-    except (OSError, ValueError):
-        return False
 
 
 def verdicts_of(folder: ClassFolder, chapter: str) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from solutions.classroom.grading.class_rules import ClassRules
 from solutions.classroom.grading.exchange import Stamp, carry_over
 from solutions.classroom.grading.rereading import keep_texts, texts_before
 
+ONE_S_OWN = (ValueError, TypeError, LookupError, AttributeError, RuntimeError)
+"""Errors that concern one submission: it is booked as one that could not be processed, and the others go on."""
+
 NOT_PROCESSED = "This submission could not be processed. Show it to whoever runs the course."
 
 NO_RESPONSE = "No response."
@@ -70,8 +73,9 @@ def scores_of(notebook: NotebookNode) -> tuple[dict[str, float | None], dict[str
 
 def lay_down(assignment: Assignment, student: str, notebook: bytes, rules: ClassRules) -> None:
     """Everything under `autograded`: the notebook, what the source has beside its own, and what nbgrader's exchange asks for."""
-    place = assignment.autograded(student)
-    if place.exists():
+    final = assignment.autograded(student)
+    place = final.with_name(f".{final.name}.new")  # takes the old one's place whole
+    if place.exists():  # left by a kill
         utils.rmtree(str(place))
     place.mkdir(parents=True)
     source = str(assignment.source)
@@ -83,6 +87,9 @@ def lay_down(assignment: Assignment, student: str, notebook: bytes, rules: Class
     (place / f"{assignment.chapter}.ipynb").write_bytes(notebook)
     _set_permissions(place, rules)
     carry_over(assignment.submitted(student), place)
+    if final.exists():
+        utils.rmtree(str(final))
+    place.rename(final)
 
 
 def _set_permissions(place: Path, rules: ClassRules) -> None:
@@ -115,7 +122,7 @@ def enter(entries: Sequence[Entry], rules: ClassRules) -> list[str]:
         if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise ClassFolderError(IN_USE) from None
         raise
-    except (MissingEntry, InvalidEntry):
+    except (MissingEntry, InvalidEntry, *ONE_S_OWN):  # a late policy of the class's own may raise anything
         if len(entries) == 1:
             return [NOT_PROCESSED]
         return [said for entry in entries for said in enter([entry], rules)]

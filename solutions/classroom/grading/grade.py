@@ -14,7 +14,7 @@ from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.grading import road
 from solutions.classroom.grading.absent import forget_absent
-from solutions.classroom.grading.booking import NOT_PROCESSED, Entry
+from solutions.classroom.grading.booking import NOT_PROCESSED, ONE_S_OWN, Entry
 from solutions.classroom.grading.class_rules import ClassRules, class_rules
 from solutions.classroom.grading.road import HandedIn, Recorded, Run, Terms
 from solutions.classroom.release.kept_answers import to_grade_by
@@ -65,12 +65,14 @@ def grade_class(
     executor: Executor | None = None,
     record: Run | None = None,
     watch: Watch | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[Graded]:
     """Grade these chapters of these students; yields each submission when the gradebook has it, the quick ones first.
 
     jobs: how many submissions run at a time. again: run also what was recorded before. limits: the class folder's own
     when left out. executor and record: where and with what recordings are made (a Dask cluster, say); threads and one
-    warm sandbox when left out. watch: hears whose submissions are waited for.
+    warm sandbox when left out. watch: hears whose submissions are waited for. say: hears what is
+    not isolated, if anything is not.
     """
     everybody = students_of(folder)
     unknown = sorted(set(students or []) - set(everybody))
@@ -94,12 +96,13 @@ def grade_class(
         elif executor is not None:
             record = partial(_far, executor, record, stopped)
         pool = ThreadPoolExecutor(max_workers=jobs if executor is None else AHEAD)
-        if sandbox is not None:
-            pool.submit(getattr, sandbox, "isolation")  # it warms up while the first are read
+        warming = pool.submit(getattr, sandbox, "isolation") if sandbox is not None else None
         try:
             for assignment in assignments:
                 terms = Terms(assignment, limits, device)
                 yield from _Chapter(terms, rules, pool, record, again, watch).graded(students or everybody)
+            if say is not None and warming is not None and (sentence := warming.result()):
+                say(sentence)
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -212,3 +215,5 @@ class _Chapter:
             if error.errno in FOR_EVERYBODY or (ours and isinstance(error, PermissionError)):
                 raise
             return None, f"{NOT_PROCESSED[:-1]} ({error.strerror})."
+        except ONE_S_OWN:
+            return None, NOT_PROCESSED

@@ -31,5 +31,5 @@ def validate(path: Path) -> tuple[list[str], bool]:
         marked = judge(chapter, result, job, answers, hidden=False)
     verdicts = {name: item.verdict for name, item in marked.items()}
     lines = [f"{'✔' if v.right else '✘'} {name}: {v.message}" for name, v in verdicts.items()]
-    notes = [f"· {note.text}" for note in submission.notes]
+    notes = [f"· {text}" for text in [result.isolation, *(note.text for note in submission.notes)] if text]
     return notes + lines, all(verdict.right for verdict in verdicts.values())

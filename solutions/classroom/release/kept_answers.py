@@ -11,7 +11,7 @@ from solutions.classroom.assignment import Assignment, Kept
 from solutions.classroom.folder import ClassFolderError
 from solutions.classroom.release.answers import answer_sheet, sheet_tree
 from solutions.classroom.release.course_version import course_digests, course_name, differences
-from solutions.classroom.release.seeds import keep_private, secret_seeds
+from solutions.classroom.release.seeds import secret_seeds, write_private
 from solutions.classroom.release.source_notebook import grade_id
 
 
@@ -20,8 +20,7 @@ def make_answers(assignment: Assignment, path: Path) -> None:
     sheet = answer_sheet(assignment.chapter, secret_seeds(assignment))
     made_by = {"version": course_digests(assignment.chapter), "course": course_name()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    archive.write_bytes(path, archive.pack(sheet_tree(sheet) | made_by), private=True)
-    keep_private(path)
+    write_private(path, archive.pack(sheet_tree(sheet) | made_by))
 
 
 def is_current(assignment: Assignment) -> bool:

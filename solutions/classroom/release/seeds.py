@@ -91,13 +91,7 @@ def class_secret(hidden: Path, make: bool = True) -> bytes:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only the folder's owner may read, and the group where the folder is the group's."""
-    archive.write_bytes(path, data)
-    keep_private(path)
-
-
-def keep_private(path: Path) -> None:
-    """Nobody but the folder's owner may read this file, and the group where the folder is the group's."""
-    path.chmod(0o660 if path.parent.stat().st_mode & 0o020 else 0o600)
+    archive.write_bytes(path, data, private=True)
 
 
 def _read(path: Path) -> dict[str, dict[str, list[int]] | list[int]]:

@@ -52,7 +52,6 @@ class Attempts:
         self.reached: set[str] = set()
         self.begun = time.monotonic() - job.spent.wall
         self.cpu_before = self.cpu_now = job.spent.cpu
-        self.left_out, self.reached = set(), set()
 
     def result(self, server: Server) -> Result:
         """Run every part of the job, and say of each exercise that has no recording why."""

@@ -104,6 +104,11 @@ def _candidates(files: list[Path], right: Path, release: NotebookNode) -> Iterat
             return
 
 
+def holds_a_notebook(folder: Path) -> bool:
+    """Whether there is anything that grading would look at as a notebook."""
+    return any(".ipynb" in path.name.lower() for path in _files(folder))
+
+
 def _files(folder: Path) -> list[Path]:
     """Ordinary files below a folder, the least deep first, by name; links are not followed, giants not walked through."""
     found: list[Path] = []

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -28,18 +29,18 @@ def clear() -> None:
         except OSError:  # another grader was quicker
             continue
         if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid():
-            shutil.rmtree(path, onerror=_open_up)
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
 
 
-def _open_up(action: object, path: str, error: object) -> None:
-    """A student's program may have taken away the modes of what it wrote."""
-    for place in (os.path.dirname(path), path):
-        if not os.path.islink(place):
-            try:
-                os.chmod(place, 0o700)
-            except OSError:
-                return
+def remove(folder: str | Path) -> None:
+    """Remove a folder, whatever modes a student gave to what is in it, and however deep it is."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except (OSError, RecursionError):  # these two go as deep as it takes
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf", "--"]):
+            subprocess.run([*command, str(folder)], capture_output=True, check=False)
 
 
 def _lives(process: int, started: int) -> bool:

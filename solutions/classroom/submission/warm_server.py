@@ -17,12 +17,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import count
-from typing import Any
 
 from course.sandbox import confine
 from course.sandbox.link import Link, LinkClosed, Overflow
 from solutions.classroom.submission import control_group as cgroup
-from solutions.classroom.submission.leftovers import own_folder
+from solutions.classroom.submission.leftovers import own_folder, remove
 from solutions.classroom.submission.limits import Limits
 from solutions.classroom.submission.walls import (
     COURSE,
@@ -109,8 +108,9 @@ class Server:
         ours, theirs = socket.socketpair()
         link = Link(ours)
         group = cgroup.new_group(self._tree, _most_memory(limits)) if self.device == "cpu" else None
-        counters = group.open() if group else []
+        counters: list[int] = []
         try:
+            counters = group.open() if group else []
             with theirs:
                 _ask_for_sender(ours)
                 self._order(b"j", number, [theirs.fileno(), *counters])
@@ -139,7 +139,7 @@ class Server:
         try:
             yield folder
         finally:
-            _remove(folder)
+            remove(folder)
 
     def close(self) -> None:
         """End the server, whatever still runs in it, and its folder."""
@@ -151,7 +151,7 @@ class Server:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        _remove(str(self.folder))
+        remove(self.folder)
 
     def _order(self, kind: bytes, number: int, handles: list[int]) -> None:
         with self._lock:
@@ -252,17 +252,3 @@ def _sender(sock: socket.socket) -> int:
 def _most_memory(limits: Limits) -> int:
     """Where the kernel itself steps in: well above the limit, at which the keeper does, in words."""
     return limits.memory_bytes + limits.memory_bytes // 4 + limits.scratch_bytes + (256 << 20)
-
-
-def _remove(folder: str) -> None:
-    """Remove a folder, whatever modes a student gave to what is in it."""
-
-    def open_up(action: Any, path: str, error: Any) -> None:
-        with contextlib.suppress(OSError):
-            for place in (os.path.dirname(path), path):
-                if not os.path.islink(place):
-                    os.chmod(place, 0o700)
-            action(path)
-
-    shutil.rmtree(folder, onerror=open_up)
-    shutil.rmtree(folder, ignore_errors=True)
