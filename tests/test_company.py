@@ -104,7 +104,7 @@ TELLING = [
     ("leaves a module", "nothing", "needs a module that others load"),
     ("leaves something in a box", "nothing", "needs a full box"),
 ]
-"""Those in which the one cell is there for the other; of the rest, every seventh, or all with COURSE_COMPANY=1."""
+"""Those in which the one cell is there for the other; of the rest, every eleventh, or all with COURSE_COMPANY=1."""
 
 
 @pytest.mark.promise("P4")

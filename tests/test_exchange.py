@@ -318,6 +318,31 @@ def test_a_resubmission_a_late_policy_and_an_extension(copy: School) -> None:
     assert "once more" in pages[0]
 
 
+_FAILS_FOR_ADA = """
+from nbgrader.plugins import BasePlugin
+
+class Picky(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return 1 / (student_id != "ADA")
+
+c.AssignLatePenalties.plugin_class = Picky
+"""
+
+
+def test_a_late_policy_that_fails_for_one_ends_nobody_else_s_grading(copy: School) -> None:
+    with open_gradebook(copy.folder) as book:
+        book.update_or_create_assignment(CHAPTER, duedate=datetime.utcnow() - timedelta(days=1))
+    shutil.copytree(copy.folder.submitted(copy.ada.name, CHAPTER), copy.folder.submitted("zelda", CHAPTER))
+    _configure(copy.folder, _FAILS_FOR_ADA.replace("ADA", copy.ada.name))
+    found = {
+        graded.student: graded for graded in grade_class(copy.folder, [CHAPTER], record=copy.sandbox.run)
+    }
+    assert "could not be processed" in found[copy.ada.name].trouble
+    assert not found["zelda"].trouble
+    with open_gradebook(copy.folder) as book:
+        assert book.find_submission(CHAPTER, "zelda").late_submission_penalty == 1
+
+
 def _points(school: School, person: Person) -> tuple[float, float]:
     """Points, and what is deducted for being late."""
     with open_gradebook(school.folder) as book:

@@ -19,7 +19,9 @@ from solutions.classroom.__main__ import main
 from solutions.classroom.feedback import export, report
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.gradebook import IN_USE
+from solutions.classroom.grading import grade
 from solutions.classroom.grading.class_rules import class_rules
+from solutions.classroom.grading.grade import grade_class
 from solutions.classroom.submission import leftovers
 
 COMMANDS = {
@@ -358,3 +360,29 @@ def test_a_number_that_another_process_has_now_protects_nothing(
     old.rename(again)
     leftovers.clear()
     assert not again.exists()
+
+
+def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_modes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "left"
+    (folder / "closed" / "inside").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    for _ in range(1_500):
+        os.mkdir("d")
+        os.chdir("d")
+    os.chdir(tmp_path)
+    (folder / "closed" / "inside").chmod(0)
+    (folder / "closed").chmod(0)
+    (folder / "link").symlink_to(tmp_path)
+    leftovers.remove(folder)
+    assert not folder.exists()
+    assert tmp_path.exists()
+
+
+def test_what_is_not_isolated_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = small_class(tmp_path, [Person("ada")])
+    said: list[str] = []
+    list(grade_class(folder, [], isolation="none", say=said.append))
+    assert len(said) == 1
+    assert "bubblewrap does not work here" in said[0]

@@ -10,6 +10,7 @@ import pytest
 from small_class import CHAPTER, OTHER, Person, small_class, verdict
 
 from solutions.classroom.__main__ import main
+from solutions.classroom.feedback import report
 from solutions.classroom.feedback.marks import marks
 from solutions.classroom.feedback.report import Row, print_class, print_unmatched, rows, summary, write_page
 from solutions.classroom.folder import ClassFolder
@@ -134,7 +135,7 @@ def test_folders_that_were_left_out_are_told(
     folder: ClassFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {"[abc]": "The folder '[abc]' in 'submitted' was not graded: rename it."}
-    monkeypatch.setattr(ClassFolder, "unmatched", lambda self: said)
+    monkeypatch.setattr(report, "unmatched", lambda folder: said)
     print_unmatched(folder)
     assert said["[abc]"] in capsys.readouterr().out
     assert html.escape(said["[abc]"]) in write_page(folder, [CHAPTER]).read_text()

@@ -79,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument(
         "--force",
         action="store_true",
-        help="also over a source notebook that was edited by hand, and when people handed in what it asks no longer",
+        help="also overwrite a source notebook that was edited by hand, and release even if people have handed in work for"
+        " exercises that changed",
     )
 
     grade = command("grade", _grade, "grade submissions, several at a time")
@@ -90,18 +91,25 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs",
         type=_positive,
         default=2 * (os.cpu_count() or 1),
-        help="submissions at a time (default: %(default)s)",
+        help="how many submissions run at a time (default: %(default)s)",
     )
-    grade.add_argument("--again", action="store_true", help="run also what did not change")
+    grade.add_argument("--again", action="store_true", help="run unchanged submissions too")
     grade.add_argument(
         "--limit",
         type=_seconds,
         metavar="SECONDS",
-        help="processor time of a cell or an exercise, usually 10; all other times grow with it. Kept with the class folder",
+        help="processor time of a cell or an exercise, usually 10; all other times grow with it. Remembered in the class folder",
     )
     grade.add_argument("--device", type=_device, default="cpu", help="cpu (default) or cuda")
-    grade.add_argument("--isolation", choices=("auto", "bubblewrap", "landlock", "none"), default="auto")
-    grade.add_argument("--dask", metavar="ADDRESS", help="record on a cluster: tcp://scheduler:8786")
+    grade.add_argument(
+        "--isolation",
+        choices=("auto", "bubblewrap", "landlock", "none"),
+        default="auto",
+        help="how student code is walled in; auto takes the best that works",
+    )
+    grade.add_argument(
+        "--dask", metavar="ADDRESS", help="record on a cluster: tcp://scheduler:8786, or local"
+    )
 
     validate = command(
         "validate", _validate, "check a notebook as `check` does; exit code 1 when anything is wrong"

@@ -1,4 +1,4 @@
-"""Opening a class folder: what every command does first, whatever it is about to do."""
+"""Opening a class folder: what every command on an existing class folder does first, whatever it is about to do."""
 
 from pathlib import Path
 

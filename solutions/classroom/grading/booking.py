@@ -32,7 +32,12 @@ from solutions.classroom.grading.class_rules import ClassRules
 from solutions.classroom.grading.exchange import Stamp, carry_over
 from solutions.classroom.grading.rereading import keep_texts, texts_before
 
-ONE_S_OWN = (ValueError, TypeError, LookupError, AttributeError, RuntimeError)
+
+class LatePolicyError(Exception):
+    """The class's own late policy stopped for one submission."""
+
+
+ONE_S_OWN = (LatePolicyError, ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 """Errors that concern one submission: it is booked as one that could not be processed, and the others go on."""
 
 NOT_PROCESSED = "This submission could not be processed. Show it to whoever runs the course."
@@ -122,7 +127,7 @@ def enter(entries: Sequence[Entry], rules: ClassRules) -> list[str]:
         if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise ClassFolderError(IN_USE) from None
         raise
-    except (MissingEntry, InvalidEntry, *ONE_S_OWN):  # a late policy of the class's own may raise anything
+    except (MissingEntry, InvalidEntry, *ONE_S_OWN):
         if len(entries) == 1:
             return [NOT_PROCESSED]
         return [said for entry in entries for said in enter([entry], rules)]
@@ -179,6 +184,9 @@ def _deduct(
     if late > 0:
         book.db.flush()
         book.db.refresh(part)  # its score is summed up by the database
-        penalty = rules.late.plugin_inst.late_submission_penalty(submission.student_id, part.score, late)
+        try:
+            penalty = rules.late.plugin_inst.late_submission_penalty(submission.student_id, part.score, late)
+        except Exception as error:  # a policy of the class's own may raise anything
+            raise LatePolicyError from error
         if penalty is not None:
             part.late_submission_penalty = rules.late._check_late_penalty(part, penalty)

@@ -1,4 +1,4 @@
-"""The room that shows that the others work: exercises that reject and accept as they should, a simulated class, the long check.
+"""The room that shows that the others work: exercises that reject and accept as they should, and a simulated class.
 
 Only the command line and the tests come in.
 """

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from solutions.classroom.submission.cells_to_run import TOO_STRANGE
 from solutions.classroom.submission.handed_in import Note, Theirs, alike, changed, is_answer, is_open
+from solutions.classroom.submission.washing import visible
 
 LONGEST_LOOKED_AT = 20_000
 """Characters of code in which nobody looks for words: there are some."""
@@ -35,7 +36,7 @@ def answers_beside(
         if not is_answer(original):
             continue
         cell = found.get(name)
-        if cell is not None and cell.text.strip() and changed(cell, original):
+        if cell is not None and visible(cell.text).strip() and changed(cell, original):
             continue
         parts = (
             [replace(cell, kind=original.cell_type, text="")] if cell is not None and cell.attachments else []
@@ -82,8 +83,8 @@ def _added(question: NotebookNode, theirs: Theirs | None) -> list[Theirs]:
 
 def _speaks(cell: Theirs) -> bool:
     """Whether there may be words for a person in a cell: any text, and code that has comments or is no Python."""
-    if cell.kind != "code" or not cell.text.strip():
-        return bool(cell.text.strip() or cell.attachments)
+    if cell.kind != "code" or not visible(cell.text).strip():
+        return bool(visible(cell.text).strip() or cell.attachments)
     if "#" in cell.text or len(cell.text) > LONGEST_LOOKED_AT:
         return True
     try:

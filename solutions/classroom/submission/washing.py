@@ -51,6 +51,11 @@ _INLINE = re.compile(r"data:image/[a-z+.]+;base64,[A-Za-z0-9+/=%]*", re.IGNORECA
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 
 
+def visible(text: str) -> str:
+    """Without the control characters, of which a page shows nothing."""
+    return _CONTROLS.sub("", text)
+
+
 @dataclass
 class Washed:
     """A markdown cell that may be shown: its text, the images that it shows, and whether some were left out."""
@@ -108,7 +113,7 @@ def washed(markdown: str, attachments: object = None, images: Images | None = No
         result.left_out = result.left_out or not name
         return f"![{alt}](attachment:{name})" if name else f"![{alt}]({source}{rest})"
 
-    text = _IMAGE.sub(image, _CONTROLS.sub("", markdown))
+    text = _IMAGE.sub(image, visible(markdown))
     for key in theirs:
         if key not in names and (name := attached(key)):
             text += f"\n\n![{name}](attachment:{name})"
