@@ -101,8 +101,11 @@ def grade_class(
             for assignment in assignments:
                 terms = Terms(assignment, limits, device)
                 yield from _Chapter(terms, rules, pool, record, again, watch).graded(students or everybody)
-            if say is not None and warming is not None and (sentence := warming.result()):
-                say(sentence)
+            if (
+                say is not None and warming is not None and warming.exception() is None
+            ):  # else nothing had to run
+                for sentence in filter(None, [warming.result()]):
+                    say(sentence)
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
