@@ -17,7 +17,7 @@ from small_class import CHAPTER, Person, small_class
 from solutions.classroom import faults
 from solutions.classroom.__main__ import main
 from solutions.classroom.feedback import export, report
-from solutions.classroom.folder import ClassFolder
+from solutions.classroom.folder import ClassFolder, ClassFolderError, configuration
 from solutions.classroom.gradebook import IN_USE
 from solutions.classroom.grading import grade
 from solutions.classroom.grading.class_rules import class_rules
@@ -386,3 +386,10 @@ def test_what_is_not_isolated_is_said(capsys: pytest.CaptureFixture[str], tmp_pa
     list(grade_class(folder, [], isolation="none", say=said.append))
     assert len(said) == 1
     assert "bubblewrap does not work here" in said[0]
+
+
+def test_a_missing_configuration_is_named_with_the_remedy(tmp_path: Path) -> None:
+    folder = small_class(tmp_path, [Person("ada")])
+    (folder.root / "nbgrader_config.py").unlink()
+    with pytest.raises(ClassFolderError, match="classroom new"):
+        configuration(folder)

@@ -131,6 +131,15 @@ def test_notes_of_the_intake_are_in_the_report(
     assert "Noticed on reading" in write_page(folder, [CHAPTER]).read_text()
 
 
+def test_an_extension_alone_is_no_hand_in(tmp_path: Path) -> None:
+    folder = small_class(tmp_path, [Person("ada"), Person("ben", code=None)])
+    with open_gradebook(folder) as book:
+        book.add_submission(CHAPTER, "ben")
+        book.grant_extension(CHAPTER, "ben", days=2)
+    states = {mark.student: mark.state for mark in marks(folder, [CHAPTER])}
+    assert states["ben"] == "nothing handed in"
+
+
 def test_folders_that_were_left_out_are_told(
     folder: ClassFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from traitlets.config import Config
+from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
 from course.judging import archive
 from solutions.classroom.access import follow, share
 
@@ -76,6 +79,16 @@ def new_class(path: str | Path, group: str = "") -> ClassFolder:
         share(root, group)
     follow(root)
     return ClassFolder(root)
+
+
+def configuration(folder: ClassFolder) -> Config:
+    """What the class folder's nbgrader_config.py says. Raises ClassFolderError when there is none."""
+    try:
+        return Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
+    except ConfigFileNotFound:
+        raise ClassFolderError(
+            f"{folder.root / 'nbgrader_config.py'} is missing. `classroom new {folder.root}` writes it again."
+        ) from None
 
 
 @contextmanager

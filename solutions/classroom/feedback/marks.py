@@ -9,6 +9,7 @@ from nbgrader.api import Gradebook
 
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.gradebook import open_gradebook
+from solutions.classroom.grading.absent import entered_by_hand
 from solutions.classroom.roster import students as students_of
 from solutions.classroom.submission.finding import holds_a_notebook
 
@@ -81,6 +82,8 @@ def _of(folder: ClassFolder, book: Gradebook, chapter: str, students: list[str],
         unreadable = verdicts[student]["unreadable"] if student in verdicts else ""
         if unreadable.startswith("Nothing was handed in"):
             submission = None  # earlier versions entered one
+        if submission is not None and student not in verdicts and not entered_by_hand(submission):
+            submission = None  # it holds no more than an extension
         if submission is None:
             handed_in = not unreadable and holds_a_notebook(folder.submitted(student, chapter))
             found.append(Mark(student, chapter, NOT_YET if handed_in else ABSENT, of=most))

@@ -22,7 +22,7 @@ def forget_absent(assignment: Assignment, student: str) -> None:
             submission = book.find_submission(assignment.chapter, student)
         except MissingEntry:
             submission = None
-        if submission is not None and _entered_by_hand(submission):
+        if submission is not None and entered_by_hand(submission):
             for place in filter(Path.is_dir, (graded, page)):
                 carry_over(assignment.submitted(student), place)
             return
@@ -33,7 +33,7 @@ def forget_absent(assignment: Assignment, student: str) -> None:
     assignment.verdicts(student).unlink(missing_ok=True)
 
 
-def _entered_by_hand(submission: SubmittedAssignment) -> bool:
+def entered_by_hand(submission: SubmittedAssignment) -> bool:
     """Whether a person scored anything of it, or wrote a comment."""
     return any(
         grade.manual_score is not None or grade.extra_credit is not None

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
-from solutions.classroom.folder import ClassFolder, ClassFolderError
+from solutions.classroom.folder import ClassFolder, ClassFolderError, configuration
 
 HERE = "solutions.classroom.grading.nbgrader_hooks"
 
@@ -44,7 +42,7 @@ class ClassRules:
 
 def class_rules(folder: ClassFolder) -> ClassRules:
     """Read them. Raises ClassFolderError where nbgrader's autograde was told to do other things than ours does."""
-    config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
+    config = configuration(folder)
     for name, ours in AUTOGRADE.items():
         if config.Autograde.get(name) != ours:
             raise ClassFolderError(

@@ -16,12 +16,10 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import SaveCells
 from sqlalchemy.exc import OperationalError
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
 from course.judging import archive
 from solutions.classroom.assignment import Assignment
-from solutions.classroom.folder import ClassFolderError
+from solutions.classroom.folder import ClassFolderError, configuration
 from solutions.classroom.gradebook import at_once, open_gradebook, url
 from solutions.classroom.release.source_notebook import notebook_bytes
 
@@ -35,7 +33,7 @@ class RefusedError(ClassFolderError):
 def generate_files(assignment: Assignment, place: Path) -> None:
     """nbgrader's release of `place`/source/CHAPTER in `place`/release/CHAPTER; what the gradebook is to know in `place`/cells."""
     folder, chapter = assignment.folder, assignment.chapter
-    config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(folder.root)).load_config())
+    config = configuration(folder)
     coursedir = CourseDirectory(config=config)
     inside = place.relative_to(folder.root)
     coursedir.assignment_id = chapter
