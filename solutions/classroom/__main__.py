@@ -166,13 +166,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 1 <= number <= 36_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 1 and 36000")
-    return number
+    return _between(1, 36_000, text, "number of seconds")
 
 
 def _positive(text: str) -> int:
@@ -194,13 +188,17 @@ def _device(text: str) -> str:
 
 
 def _share(text: str) -> float:
+    return _between(0, 1, text, "share")
+
+
+def _between(least: int, most: int, text: str, what: str) -> float:
     try:
-        share = float(text)
+        number = float(text)
     except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1")
-    return share
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what} between {least} and {most}")
+    return number
 
 
 def _released(folder: "ClassFolder", names: list[str]) -> list[str]:

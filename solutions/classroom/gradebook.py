@@ -1,6 +1,7 @@
 """nbgrader's gradebook of a class, and what it is asked for."""
 
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,3 +74,8 @@ def at_once(session: Any) -> Iterator[None]:
     finally:
         session.commit = commit
     session.commit()
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether this is SQLite's word for a database that another program is using."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

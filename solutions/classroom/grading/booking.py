@@ -6,7 +6,6 @@ compares all files and rows with nbgrader's own.
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from sqlalchemy.exc import OperationalError
 
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolderError
-from solutions.classroom.gradebook import IN_USE, at_once, open_gradebook
+from solutions.classroom.gradebook import IN_USE, at_once, is_busy, open_gradebook
 from solutions.classroom.grading.class_rules import ClassRules
 from solutions.classroom.grading.exchange import Stamp, carry_over
 from solutions.classroom.grading.rereading import keep_texts, texts_before
@@ -124,7 +123,7 @@ def enter(entries: Sequence[Entry], rules: ClassRules) -> list[str]:
             for entry in entries:
                 _enter(book, entry, rules, names)
     except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if is_busy(error.orig):
             raise ClassFolderError(IN_USE) from None
         raise
     except (MissingEntry, InvalidEntry, *ONE_S_OWN):

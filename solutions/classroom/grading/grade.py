@@ -101,11 +101,9 @@ def grade_class(
             for assignment in assignments:
                 terms = Terms(assignment, limits, device)
                 yield from _Chapter(terms, rules, pool, record, again, watch).graded(students or everybody)
-            if (
-                say is not None and warming is not None and warming.exception() is None
-            ):  # else nothing had to run
-                for sentence in filter(None, [warming.result()]):
-                    say(sentence)
+            # where the sandbox did not start, nothing had to run
+            if say and warming and not warming.exception() and (sentence := warming.result()):
+                say(sentence)
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

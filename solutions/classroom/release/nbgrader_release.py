@@ -5,7 +5,6 @@ cell by cell.
 """
 
 import logging
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from course.judging import archive
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolderError, configuration
-from solutions.classroom.gradebook import at_once, open_gradebook, url
+from solutions.classroom.gradebook import at_once, is_busy, open_gradebook, url
 from solutions.classroom.release.source_notebook import notebook_bytes
 
 IN_USE = "The gradebook is in use by another program, formgrader perhaps. Close it and start again: the old release is as it was."
@@ -74,11 +73,7 @@ def save_cells(assignment: Assignment, cells: Path) -> None:
             facts = {"notebook": name, "assignment": chapter, "db_url": url(folder)}
             _SaveCellsAtOnce().preprocess(notebook, {"nbgrader": facts})
     except OperationalError as error:
-        in_use = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_LOCKED,
-        )
-        raise ClassFolderError(IN_USE if in_use else f"The gradebook: {error.orig}") from None
+        raise ClassFolderError(IN_USE if is_busy(error.orig) else f"The gradebook: {error.orig}") from None
     except RuntimeError as error:  # how SaveCells refuses
         raise RefusedError(f"nbgrader: {error}. The old release is as it was.") from None
 
