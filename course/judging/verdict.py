@@ -1,6 +1,6 @@
 """verdict = compare(recording, answer sheet): the one mechanism behind `check` and behind every grade."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,10 +57,16 @@ def compare(
     def verdict(kind: Kind, message: str, points: float = 0, **more: str) -> Verdict:
         return Verdict(exercise.name, kind, points, exercise.points, message, **more)
 
-    def same(outcomes: Sequence[Outcome], one_sided: bool = False, traceless: bool = False) -> bool:
+    def same(
+        outcomes: Sequence[Outcome],
+        one_sided: bool = False,
+        traceless: bool = False,
+        but: Collection[int] = (),
+    ) -> bool:
         return len(recorded) == len(outcomes) and all(
             distance(exercise, got, want, case, one_sided, traceless) <= 1
-            for got, want, case in zip(recorded, outcomes, cases, strict=True)
+            for number, (got, want, case) in enumerate(zip(recorded, outcomes, cases, strict=True))
+            if number not in but
         )
 
     if same(answers.expected, one_sided=True):
@@ -84,9 +90,13 @@ def compare(
     if missing is not None:
         return verdict("open", "Not done yet.")
 
-    for name, (sentence, outcomes) in answers.wrong.items():
-        if same(outcomes):
-            return verdict("misconception", sentence, misconception=name)
+    errors = {number for number, want in enumerate(answers.expected) if want.raised}
+    for but in (
+        (set(), errors) if errors else (set(),)
+    ):  # who forgot a promised error may have a misconception, too
+        for name, (sentence, outcomes) in answers.wrong.items():
+            if same(outcomes, but=but) and not (but and same(answers.expected, one_sided=True, but=but)):
+                return verdict("misconception", sentence, misconception=name)
 
     if unfinished:
         return verdict("follows", f"Finish {unfinished[0]} first: this one calls it.", follows=unfinished[0])

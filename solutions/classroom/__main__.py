@@ -143,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument(
         "names", nargs="*", metavar="NAME", help="chapters or exercises; everything when left out"
     )
+    prove.add_argument(
+        "--mutants",
+        action="store_true",
+        help="change each reference in one place at a time: does the judge see it?",
+    )
 
     notebooks = command(
         "notebooks", _notebooks, "lay out the students' notebooks; existing ones stay as they are"
@@ -355,6 +360,10 @@ def _prove(options: argparse.Namespace) -> int:
     from solutions.classroom.proof.prove import prove, prove_chapter
 
     bad = 0
+    if options.mutants:
+        from solutions.classroom.proof.mutants import print_mutants
+
+        return print_mutants(options.names or chapters())
     for name in options.names or chapters():
         try:
             chapter = chapter_named(name)

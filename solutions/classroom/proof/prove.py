@@ -11,6 +11,14 @@ from course.judging.exercise import Exercise
 from course.judging.recording import fresh_cases, record, record_case
 from course.judging.sheets import Answers
 from course.judging.verdict import compare, distance
+from solutions.classroom.proof import promised_errors
+from solutions.classroom.proof.shortcuts import (
+    SEEDS_LOOKED_AT,
+    SHARE_WITH_NEW_SIZES,
+    accepted_constants,
+    new_sizes,
+    public_sizes,
+)
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
 from solutions.classroom.release.reference_source import home_of, load
 from solutions.classroom.release.seed_proof import CLEARLY_APART
@@ -25,12 +33,22 @@ class Proof:
     """What was found about one exercise. complaints: empty when everything holds."""
 
     exercise: str
-    rejected: int = 0
     wrong: int = 0
-    accepted: int = 0
     alternatives: int = 0
     slowest_case: float = 0.0
+    missed: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        """Misconceptions that are told their own sentence, for all seeds."""
+        return self.wrong - len(self.missed)
+
+    @property
+    def accepted(self) -> int:
+        """Right alternatives that are right for all seeds."""
+        return self.alternatives - len(self.refused)
 
     @property
     def too_slow(self) -> str:
@@ -52,9 +70,9 @@ def prove_chapter(chapter: str, seeds: list[int] | None = None) -> list[Proof]:
 
 def prove(chapter: str, exercise: Exercise, seeds: list[int] | None = None) -> Proof:
     """Judge reference, misconceptions and alternatives of one exercise, on the public and on other seeds."""
-    proof = Proof(exercise.name)
     wrong = misconceptions_of(chapter).get(exercise.name, [])
     right = alternatives_of(chapter).get(exercise.name, [])
+    proof = Proof(exercise.name, wrong=len(wrong), alternatives=len(right))
     if len(wrong) < FEWEST_MISCONCEPTIONS:
         proof.complaints.append(f"has {len(wrong)} misconceptions; {FEWEST_MISCONCEPTIONS} are the least")
     if not right:
@@ -69,6 +87,10 @@ def prove(chapter: str, exercise: Exercise, seeds: list[int] | None = None) -> P
     for sheet in sheets:
         _judge_all(exercise, sheet, chapter, proof)
     proof.complaints += _not_separated(exercise, sheets[0])
+    module = home_of()[exercise.name]
+    looked_at = seeds or [*PUBLIC_SEEDS, *SEEDS_LOOKED_AT[:2]]
+    proof.complaints += promised_errors.complaints(exercise, module, looked_at)
+    proof.complaints += _shortcuts(exercise, load(module, exercise.name), sheets)
     proof.complaints = list(dict.fromkeys(proof.complaints))
     return proof
 
@@ -83,23 +105,36 @@ def _judge_all(exercise: Exercise, answers: Answers, chapter: str, proof: Proof)
             proof.complaints.append(f"the reference raises {outcome.raised}: {outcome.message}")
     for function in misconceptions_of(chapter).get(exercise.name, []):
         verdict = compare(exercise, record(function, exercise, answers.seeds, answers.inputs), answers)
-        proof.wrong += 1
         own = (
             verdict.kind == "misconception"
             and verdict.message == sentence(function)
             and len(verdict.message) > 20
         )
-        proof.rejected += own
         if not own:
+            proof.missed.add(function.__name__)
             proof.complaints.append(
                 f"{function.__name__} is not told its own sentence but: {verdict.kind}: {verdict.message}"
             )
     for function in alternatives_of(chapter).get(exercise.name, []):
         verdict = compare(exercise, record(function, exercise, answers.seeds, answers.inputs), answers)
-        proof.alternatives += 1
-        proof.accepted += verdict.right
         if not verdict.right:
+            proof.refused.add(function.__name__)
             proof.complaints.append(f"{function.__name__} is right but told: {verdict.message}")
+
+
+def _shortcuts(exercise: Exercise, reference: Callable[..., Any], sheets: list[Answers]) -> list[str]:
+    """What a function may do without being an answer."""
+    known = public_sizes(exercise, PUBLIC_SEEDS)
+    new = [new_sizes(exercise, seed, known) for seed in SEEDS_LOOKED_AT]
+    found = []
+    if sum(new) < SHARE_WITH_NEW_SIZES * len(new):
+        found.append(f"only {sum(new)} of {len(new)} seeds ask for sizes that the public cases do not have")
+    for sheet in sheets:
+        found += [
+            f"may take {text}, whatever it is given"
+            for text in accepted_constants(reference, exercise, sheet)
+        ]
+    return found
 
 
 def _check_cases(exercise: Exercise, reference: Callable[..., Any], proof: Proof) -> None:
