@@ -36,40 +36,49 @@ def _collected(folder: ClassFolder, names: list[str], collector: str) -> tuple[d
     return found, said.stdout + said.stderr
 
 
-def test_what_canvas_hands_out_reaches_whose_it_is(tmp_path: Path) -> None:
-    names = [
-        f"lovelaceada_201_7001_{CHAPTER}.ipynb",
-        f"vanderbergzoe_LATE_202_7002_{CHAPTER}-3.ipynb",
-        f"leekim_204_7004_{CHAPTER}-1.ipynb",
-        f"nobodyknown_999_7009_{CHAPTER}.ipynb",
-        f"lastidisnumber_205_7005_{CHAPTER}.ipynb",
-        "lovelaceada_201_7001_drawing.png",
-    ]
-    found, said = _collected(small_class(tmp_path, PEOPLE), names, "FromCanvas")
-    assert found == {
-        f"ada/{CHAPTER}/{CHAPTER}.ipynb": names[0],
-        f"zoe/{CHAPTER}/{CHAPTER}.ipynb": names[1],
-        f"twin-2/{CHAPTER}/{CHAPTER}.ipynb": names[2],
-        f"205/{CHAPTER}/{CHAPTER}.ipynb": names[4],
-    }
-    assert "for 999 the gradebook has nobody" in said
+CANVAS = [
+    f"lovelaceada_201_7001_{CHAPTER}.ipynb",
+    f"vanderbergzoe_LATE_202_7002_{CHAPTER}-3.ipynb",
+    f"leekim_204_7004_{CHAPTER}-1.ipynb",
+    f"nobodyknown_999_7009_{CHAPTER}.ipynb",
+    f"lastidisnumber_205_7005_{CHAPTER}.ipynb",
+    "lovelaceada_201_7001_drawing.png",
+]
 
 
-@pytest.mark.parametrize("between", ["/", ""])
-def test_what_moodle_hands_out_reaches_whose_it_is(tmp_path: Path, between: str) -> None:
-    middle = f"assignsubmission_file_{between}{CHAPTER}.ipynb"
-    names = [
-        f"Ada Lovelace_7001_{middle}",
-        f"van der Berg Zoe\u0308_7002_{middle}",
-        f"Kim Lee_7003_{middle}",
-        f"Somebody Else_7004_{middle}",
-        "notes.ipynb",
-    ]
-    found, said = _collected(small_class(tmp_path, PEOPLE), names, "FromMoodle")
-    assert found == {
-        f"ada/{CHAPTER}/{CHAPTER}.ipynb": names[0],
-        f"zoe/{CHAPTER}/{CHAPTER}.ipynb": names[1],
-    }
-    assert "for Kim Lee the gradebook has several people" in said
-    assert "for Somebody Else the gradebook has nobody" in said
-    assert "notes.ipynb is not named as Moodle names files" in said
+def _moodle(between: str) -> list[str]:
+    people = ("Ada Lovelace_7001", "van der Berg Zoe\u0308_7002", "Kim Lee_7003", "Somebody Else_7004")
+    return [f"{who}_assignsubmission_file_{between}{CHAPTER}.ipynb" for who in people] + ["notes.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("collector", "names", "whose", "said"),
+    [
+        (
+            "FromCanvas",
+            CANVAS,
+            {"ada": 0, "zoe": 1, "twin-2": 2, "205": 4},
+            ["for 999 the gradebook has nobody"],
+        ),
+        *(
+            (
+                "FromMoodle",
+                _moodle(between),
+                {"ada": 0, "zoe": 1},
+                [
+                    "for Kim Lee the gradebook has several people",
+                    "for Somebody Else the gradebook has nobody",
+                    "notes.ipynb is not named as Moodle names files",
+                ],
+            )
+            for between in ("/", "")
+        ),
+    ],
+)
+def test_what_is_handed_out_reaches_whose_it_is(
+    collector: str, names: list[str], whose: dict[str, int], said: list[str], tmp_path: Path
+) -> None:
+    found, told = _collected(small_class(tmp_path, PEOPLE), names, collector)
+    assert found == {f"{who}/{CHAPTER}/{CHAPTER}.ipynb": names[position] for who, position in whose.items()}
+    for sentence in said:
+        assert sentence in told

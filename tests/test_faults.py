@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_class import CHAPTER, Person, small_class
@@ -17,7 +18,7 @@ from small_class import CHAPTER, Person, small_class
 from solutions.classroom import faults
 from solutions.classroom.__main__ import main
 from solutions.classroom.feedback import export, report
-from solutions.classroom.folder import ClassFolder, ClassFolderError, configuration
+from solutions.classroom.folder import ClassFolder, ClassFolderError, configuration, new_class
 from solutions.classroom.gradebook import IN_USE
 from solutions.classroom.grading import grade
 from solutions.classroom.grading.class_rules import class_rules
@@ -393,3 +394,33 @@ def test_a_missing_configuration_is_named_with_the_remedy(tmp_path: Path) -> Non
     (folder.root / "nbgrader_config.py").unlink()
     with pytest.raises(ClassFolderError, match="classroom new"):
         configuration(folder)
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_class_folder_whose_making_was_killed_is_made_by_the_same_command_again(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """What a SIGKILL is to the files: the next step is never made."""
+
+    made = 0
+    make = Path.mkdir
+
+    def mkdir(self: Path, *args: Any, **kwargs: Any) -> None:
+        nonlocal made
+        if made == steps:
+            raise Killed
+        make(self, *args, **kwargs)
+        made += 1
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(Killed):
+        new_class(tmp_path / "class")
+    monkeypatch.undo()
+    folder = new_class(tmp_path / "class")
+    assert {path.name for path in folder.root.iterdir()} == {
+        ".course",
+        "source",
+        "submitted",
+        "nbgrader_config.py",
+    }

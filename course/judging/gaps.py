@@ -50,7 +50,7 @@ def _explain(
     if missing is not None:
         for name in _assigned(_cell_source(shell)):
             _unmade[name] = missing
-        print(_told(error, missing))
+        print(_told(missing))
         return
     gone = _exercise_named(error)
     if gone is not None:
@@ -61,10 +61,10 @@ def _explain(
 def told(error: NotImplementedError | NameError) -> str | None:
     """What a person should hear of an error that an open gap has caused; None for any other error."""
     missing = _open_exercise(error, error.__traceback__)
-    return None if missing is None else _told(error, missing)
+    return None if missing is None else _told(missing)
 
 
-def _told(error: BaseException, missing: str) -> str:
+def _told(missing: str) -> str:
     shell = getattr(builtins, "get_ipython", lambda: None)()
     if shell is not None and missing in shell.user_ns and not is_gap(shell.user_ns[missing]):
         return f"○ This cell still waits for {missing}: run the cells above it again, from {missing} on."

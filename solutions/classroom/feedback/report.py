@@ -35,8 +35,6 @@ from solutions.classroom.plain_text import plain
 from solutions.classroom.release.source_notebook import assignment_title
 from solutions.classroom.roster import unmatched
 
-FOLLOWING = "follows"
-
 
 @dataclass
 class Item:

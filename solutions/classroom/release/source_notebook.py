@@ -56,7 +56,7 @@ def source_notebook(chapter: str) -> NotebookNode:
     cells: list[NotebookNode] = []
     provided: set[tuple[str, str]] = set()
     tainted = set(exercises_of(chapter))
-    set_up: NotebookNode | None = _set_up(chapter, text)
+    set_up: NotebookNode | None = _set_up(text)
     for cell in text:
         if cell.kind != "text" and set_up is not None:
             cells.append(set_up)
@@ -96,7 +96,7 @@ def grade_id(name: str) -> str:
     return name.replace("_", "-").lower()
 
 
-def _set_up(chapter: str, text: list[Cell]) -> NotebookNode:
+def _set_up(text: list[Cell]) -> NotebookNode:
     """The first code cell: check, hint, progress, and the imports of all bodies that the notebook holds."""
     imports: set[str] = set()
     for cell in text:
