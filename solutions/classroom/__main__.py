@@ -155,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
     notebooks.add_argument("place", type=Path)
     notebooks.add_argument("chapters", nargs="*", metavar="CHAPTER")
 
+    live = command("live", _live, "the lecturer's notebook of a chapter, to be typed in the hall")
+    live.add_argument("chapter", metavar="CHAPTER")
+    live.add_argument("--place", type=Path, default=Path("build/live"), help="default: %(default)s")
+    live.add_argument("--port", type=_port, default=8888)
+    live.add_argument("--no-browser", action="store_true")
+
     kit = command("kit", _kit, "make the students' kit: course, datasets, notebooks; no solutions")
     kit.add_argument("place", type=Path)
     kit.add_argument("chapters", nargs="*", metavar="CHAPTER")
@@ -391,6 +397,12 @@ def _notebooks(options: argparse.Namespace) -> int:
     laid = lay_out_notebooks(options.place, _chosen(options.chapters))
     print(f"{len(laid)} new notebooks in {options.place}; those that were there stayed as they were.")
     return 0
+
+
+def _live(options: argparse.Namespace) -> int:
+    from solutions.classroom.release.live import live
+
+    return live(chapter_named(options.chapter), options.place.resolve(), options.port, not options.no_browser)
 
 
 def _kit(options: argparse.Namespace) -> int:

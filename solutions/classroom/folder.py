@@ -71,7 +71,11 @@ def new_class(path: str | Path, group: str = "") -> ClassFolder:
     if not (root / ".course").is_dir():
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o700)
-    for name in (".course", "source", "submitted"):  # .course first: with it, one that was killed here goes on
+    for name in (
+        ".course",
+        "source",
+        "submitted",
+    ):  # .course first: with it, one that was killed here goes on
         if not (root / name).exists():
             (root / name).mkdir(mode=0o700)
     if not (root / "nbgrader_config.py").exists():
