@@ -17,6 +17,7 @@ FLOORS = (
     ("submission",),
     ("grading",),
     ("feedback",),
+    ("lecture",),
     ("proof",),
     ("opening", "nbgrader_parts", "__main__"),
 )

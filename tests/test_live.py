@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from course.exercises import chapters, exercises_of
-from solutions.classroom.release import live, live_magics
-from solutions.classroom.release.live_typing import (
+from solutions.classroom.lecture import live, live_magics
+from solutions.classroom.lecture.live_typing import (
     LiveError,
     gap,
     mistaken,

@@ -27,6 +27,9 @@ INK = "gray_r"  # digits as ink on paper
 # Okabe & Ito, black before yellow, which is hard to see as a line on white
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
 
+SHARPNESS = 2
+"""Pixels of a picture to one of its width on the page, so that it is crisp on a fine screen."""
+
 
 def show(fig: Figure, alt: str) -> None:
     """Display a figure with a text that says what there is to see, then close it; silent in scripts."""
@@ -37,8 +40,12 @@ def show(fig: Figure, alt: str) -> None:
         if in_notebook():
             from IPython.display import HTML, display
 
-            data = base64.b64encode(_png(fig)).decode()
-            display(HTML(f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'))
+            png = _png(fig)
+            width = int.from_bytes(png[16:20], "big") // SHARPNESS
+            data = base64.b64encode(png).decode()
+            display(
+                HTML(f'<img alt="{html.escape(alt)}" width="{width}" src="data:image/png;base64,{data}">')
+            )
         elif folder:
             _keep(Path(folder), _png(fig), alt)
     finally:
@@ -60,6 +67,11 @@ def in_notebook() -> bool:
     return shell is not None and shell.has_trait("kernel")
 
 
+def can_be_moved() -> bool:
+    """Whether controls do anything: not in a notebook that is executed to be read (COURSE_STILL in the environment)."""
+    return in_notebook() and not os.environ.get("COURSE_STILL")
+
+
 def as_array(values: Tensor | np.ndarray) -> np.ndarray:
     """For matplotlib: a tensor's numbers, wherever it lies and whatever gradients it carries."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
@@ -67,7 +79,7 @@ def as_array(values: Tensor | np.ndarray) -> np.ndarray:
 
 def _png(fig: Figure) -> bytes:
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", facecolor="white")
+    fig.savefig(buffer, format="png", dpi=100 * SHARPNESS, bbox_inches="tight", facecolor="white")
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from course.judging import gaps
-from course.show import in_notebook
+from course.show import can_be_moved
 
 
 def explore(draw: Callable[..., None], **controls: Any) -> None:
@@ -12,7 +12,7 @@ def explore(draw: Callable[..., None], **controls: Any) -> None:
 
     In scripts, and where nobody can turn a knob, it is drawn once. A draw that meets an open exercise says so.
     """
-    if not in_notebook():
+    if not can_be_moved():
         draw(**{name: control.value for name, control in controls.items()})
         return
     import ipywidgets as widgets
@@ -38,7 +38,7 @@ def explore_sentences(
 
     answer(sentence) → (what to say of it, how to draw it); None leaves the last picture.
     """
-    if not in_notebook():
+    if not can_be_moved():
         return
     import ipywidgets as widgets
     from IPython.display import display

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, in_notebook, show, subplots
+from course.show import AMOUNT, COLORS, can_be_moved, show, subplots
 
 LOOK = "Blues"  # white = not looked at, dark = looked at
 
@@ -134,7 +134,7 @@ def ask_your_own(
         except ValueError as trouble:
             print(trouble)
 
-    if not in_notebook():
+    if not can_be_moved():
         ask("\n".join(sentences), questions[0])
         return
     import ipywidgets as widgets

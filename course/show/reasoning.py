@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from course.data.scenes import COLOURS, RELATIONS, SHAPES, SIZE, WORDS, Scenes, render, sentence_of
-from course.show import COLORS, in_notebook, show, subplots
+from course.show import COLORS, can_be_moved, show, subplots
 
 LETTERS = {"red": "r", "green": "gn", "blue": "b", "orange": "o", "grey": "gy", "yellow": "y"}
 
@@ -149,7 +149,7 @@ def ask_about_a_scene(
             found, looks, thoughts = answer(scene, words)
         reasoning_steps(scenes, scene, words, found, looks, thoughts)
 
-    if not in_notebook():
+    if not can_be_moved():
         with torch.no_grad():
             found, looks, thoughts = answer(0, list(first))
         reasoning_steps(scenes, 0, first, found, looks, thoughts)

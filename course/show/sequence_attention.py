@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from course.show import AMOUNT, COLORS, as_array, in_notebook, show, subplots
+from course.show import AMOUNT, COLORS, as_array, can_be_moved, show, subplots
 from course.show.explore import explore_sentences
 
 
@@ -139,7 +139,7 @@ def looks_along_sound(
 
 def play(sound: np.ndarray, rate: int) -> None:
     """Let the sound be heard, where somebody listens (in a notebook)."""
-    if in_notebook():
+    if can_be_moved():
         from IPython.display import Audio, display
 
         display(Audio(sound, rate=rate))
@@ -169,7 +169,7 @@ def translation_widget(
 
 def caption_widget(images: Tensor, describe: Callable[[Tensor], tuple[list[str], Tensor]]) -> None:
     """Let a reader pick a scene and step through the words of its caption. describe(image) → (words, weights)."""
-    if not in_notebook():
+    if not can_be_moved():
         return
     import ipywidgets as widgets
     from IPython.display import display

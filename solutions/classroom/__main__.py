@@ -161,6 +161,12 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--port", type=_port, default=8888)
     live.add_argument("--no-browser", action="store_true")
 
+    slides = command(
+        "slides", _slides, "slides of executed chapters: a folder each, to be opened without a network"
+    )
+    slides.add_argument("chapters", nargs="*", metavar="CHAPTER")
+    slides.add_argument("--place", type=Path, default=Path("build/slides"), help="default: %(default)s")
+
     kit = command("kit", _kit, "make the students' kit: course, datasets, notebooks; no solutions")
     kit.add_argument("place", type=Path)
     kit.add_argument("chapters", nargs="*", metavar="CHAPTER")
@@ -400,9 +406,17 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 
 def _live(options: argparse.Namespace) -> int:
-    from solutions.classroom.release.live import live
+    from solutions.classroom.lecture.live import live
 
     return live(chapter_named(options.chapter), options.place.resolve(), options.port, not options.no_browser)
+
+
+def _slides(options: argparse.Namespace) -> int:
+    from solutions.classroom.lecture.slides import make_slides
+
+    for chapter in _chosen(options.chapters):
+        print(make_slides(chapter, options.place), flush=True)
+    return 0
 
 
 def _kit(options: argparse.Namespace) -> int:

@@ -112,12 +112,19 @@ def washed(text: str) -> Markup:
     return Markup(_wash(_CONTROL.sub("", text)))
 
 
-def picture(kind: str, data: str, says: str = "") -> Markup:
+_SHOWN_PICTURE = re.compile(
+    r'<img alt="([^"<>]*)"(?: width="([0-9]{1,4})")? src="data:(image/(?:png|jpeg));base64,([A-Za-z0-9+/=\s]*)">'
+)
+"""What `course.show` displays: a picture with its words, as HTML."""
+
+
+def picture(kind: str, data: str, says: str = "", width: str = "") -> Markup:
     """A PNG or JPEG; a sentence where it is something else or too large."""
     data = "".join(data.split())
     if kind not in _PICTURES or len(data) > LARGEST_PICTURE or not _is_base64(data):
         return _said("A picture that cannot be shown here.")
-    return Markup('<img src="data:{};base64,{}" alt="{}">').format(kind, data, says or "picture")
+    size = Markup(' width="{}"').format(width) if width else ""
+    return Markup('<img src="data:{};base64,{}" alt="{}"{}>').format(kind, data, says or "picture", size)
 
 
 def _is_base64(data: str) -> bool:
@@ -147,7 +154,8 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return name == "title" or (name == "href" and re.match(r"(https?:|mailto:|#)", value) is not None)
     if tag == "img":
         ours = re.match(r"data:image/(png|jpeg|gif);base64,", value) and len(value) <= LARGEST_PICTURE
-        return name in ("alt", "title") or (name == "src" and bool(ours))
+        size = name == "width" and re.fullmatch(r"[0-9]{1,4}", value)
+        return name in ("alt", "title") or (name == "src" and bool(ours)) or bool(size)
     if tag in ("td", "th"):
         return name in ("style", "colspan", "rowspan", "scope")
     return tag in ("ol", "details") and name in ("start", "open")
@@ -238,6 +246,10 @@ def output(kind: str, facts: dict[str, Any]) -> Markup:
         drawn = base64.b64encode(data["image/svg+xml"].encode()).decode()
         if len(drawn) <= LARGEST_PICTURE:
             return Markup('<img src="data:image/svg+xml;base64,{}" alt="drawing">').format(drawn)
+    shown = _SHOWN_PICTURE.fullmatch(data.get("text/html", ""))
+    if shown:
+        words, width, mime, encoded = shown.groups()
+        return picture(mime, encoded, cut(html.unescape(words))[0], width or "")
     for mime, show in (("text/html", washed), ("text/markdown", markdown), ("text/latex", markdown)):
         if mime in data:
             text, more = cut(data[mime])

@@ -10,7 +10,7 @@ from typing import Any
 
 from course.check import CheckError
 from course.judging.gaps import lines
-from solutions.classroom.release.live_typing import (
+from solutions.classroom.lecture.live_typing import (
     LiveError,
     asked_in,
     gap,

@@ -130,6 +130,18 @@ def _reference(name: str) -> _Reference:
     return _Reference("\n".join(head), lines[first - start :], ends)
 
 
+def short_definition(source: str) -> str:
+    """A function as the hall sees it: with the first two paragraphs of its docstring."""
+    tree = ast.parse(source)
+    lines = source.split("\n")
+    for node in reversed(tree.body):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            told = node.body[0]
+            first, last = told.lineno - 1, told.end_lineno or told.lineno
+            lines[first:last] = _short(lines[first:last])
+    return "\n".join(lines)
+
+
 def _short(docstring: list[str]) -> list[str]:
     """Its first two paragraphs, what the function is for and the formula: the hall needs the screen for the code."""
     blank = [number for number, line in enumerate(docstring) if not line.strip()]

@@ -15,8 +15,8 @@ from nbformat.v4 import new_code_cell
 
 from course.judging import archive
 from course.judging.sheets import sheet_name
+from solutions.classroom.lecture.live_typing import asked_in, gap
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
-from solutions.classroom.release.live_typing import asked_in, gap
 from solutions.classroom.release.source_notebook import SET_UP, notebook_bytes, student_notebook
 
 TYPE_SIZE = 21
@@ -57,7 +57,7 @@ _LAYOUT = {
 _WELCOME = """\
 # %reveal types the next statement into the cell (%reveal 3, %reveal all); %mistake types a bug for the hall to find;
 # %check says what students would be told; %reset opens the gap again.
-%load_ext solutions.classroom.release.live_magics"""
+%load_ext solutions.classroom.lecture.live_magics"""
 
 
 def live_notebook(chapter: str) -> NotebookNode:
