@@ -8,13 +8,14 @@ CHAPTERS ?=
 DEMO ?= $(or $(CHAPTERS),1 4)
 READY := $(VENV)/.ready
 
-.PHONY: help demo test release-check lint check lab bench bench-grading numbers clean
+.PHONY: help demo test release-check lint check lab site bench bench-grading numbers clean
 
 help:
 	@echo "make demo    a simulated class of two dozen, from release to graded feedback"
 	@echo "             make demo STUDENTS=all: one student for every misconception"
 	@echo "make test    lint, types and tests           make release-check   what takes too long for every day"
 	@echo "make lab     JupyterLab on the students' notebooks"
+	@echo "make site    the course's pages for the world, in build/site (runs every chapter once)"
 	@echo "make bench   speed, as ratios in one run        make bench-grading   speed of grading"
 	@echo "make numbers the chapters' figures over several seeds (takes long)"
 
@@ -46,6 +47,9 @@ release-check: lint
 lab: $(READY)
 	@$(BIN)/classroom notebooks build/notebooks $(CHAPTERS)
 	@$(BIN)/jupyter lab build/notebooks
+
+site: $(READY)
+	@$(BIN)/classroom site build/site $(CHAPTERS)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/attributions.py

@@ -18,6 +18,7 @@ FLOORS = (
     ("grading",),
     ("feedback",),
     ("lecture",),
+    ("site",),
     ("proof",),
     ("opening", "nbgrader_parts", "__main__"),
 )

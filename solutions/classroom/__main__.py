@@ -167,6 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     slides.add_argument("chapters", nargs="*", metavar="CHAPTER")
     slides.add_argument("--place", type=Path, default=Path("build/slides"), help="default: %(default)s")
 
+    site = command(
+        "site", _site, "the course's pages for the world: executed chapters, gallery, documents; no solutions"
+    )
+    site.add_argument("place", type=Path)
+    site.add_argument("chapters", nargs="*", metavar="CHAPTER")
+
     kit = command("kit", _kit, "make the students' kit: course, datasets, notebooks; no solutions")
     kit.add_argument("place", type=Path)
     kit.add_argument("chapters", nargs="*", metavar="CHAPTER")
@@ -416,6 +422,13 @@ def _slides(options: argparse.Namespace) -> int:
 
     for chapter in _chosen(options.chapters):
         print(make_slides(chapter, options.place), flush=True)
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from solutions.classroom.site.build import make_site
+
+    print(make_site(options.place, _chosen(options.chapters), options.place.parent / "site-work"))
     return 0
 
 
