@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,8 @@ from solutions.classroom.lecture.live_typing import (
     revealed,
     without_magics,
 )
+from solutions.classroom.lecture.notes import FOLDER, notes_of
+from solutions.classroom.release.chapter_text import chapter_path, read_chapter
 from solutions.classroom.release.reference_source import definition, home_of, source_of
 from solutions.misconceptions import misconceptions_of
 
@@ -206,3 +209,59 @@ def test_a_reference_s_source_is_what_is_typed() -> None:
     assert source_of(home_of()[NAME], NAME).endswith(
         revealed(gap(NAME), CHAPTER, None).source.splitlines()[-1]
     )
+
+
+SECTIONS = [
+    "Aims",
+    "Needed before",
+    "Ninety minutes",
+    "Three questions students ask",
+    "Exam",
+    "Notes to the sections",
+]
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_chapter_s_teaching_notes_fit_the_chapter(chapter: str) -> None:
+    text = (FOLDER / f"{chapter[:2]}.md").read_text("utf-8")
+    assert re.findall("^## (.+)$", text, re.MULTILINE) == SECTIONS
+    plan = re.findall(r"^\| (\d+) \|[^|]+\|([^|]*)\|$", text, re.MULTILINE)
+    assert sum(int(minutes) for minutes, _ in plan) == 90
+    typed = [name for _, cells in plan for name in re.findall(r"`(\w+)`", cells)]
+    assert typed
+    assert set(typed) <= set(exercises_of(chapter))
+    assert typed == [name for name in _order(chapter) if name in typed], "in the chapter's order"
+    questions, exam = (text.partition(f"## {name}\n")[2].partition("\n## ")[0] for name in SECTIONS[3:5])
+    assert len(re.findall(r"^\*\*", questions, re.MULTILINE)) == 3
+    assert len(re.findall(r"^\*\*", exam, re.MULTILINE)) == 2
+    headings = re.findall("^# ##? (.+)$", chapter_path(chapter).read_text("utf-8"), re.MULTILINE)
+    assert notes_of(chapter)
+    assert set(notes_of(chapter)) <= set(headings)
+
+
+def _order(chapter: str) -> list[str]:
+    return [name for cell in read_chapter(chapter) if cell.kind == "exercise" for name in cell.names]
+
+
+def test_the_notes_stand_folded_under_their_sections() -> None:
+    cells = live.live_notebook(CHAPTER).cells
+    folded = {
+        cell.source: number
+        for number, cell in enumerate(cells)
+        if cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
+    }
+    assert len(folded) == len(notes_of(CHAPTER))
+    for heading, text in notes_of(CHAPTER).items():
+        (where,) = [number for source, number in folded.items() if text in source]
+        assert cells[where - 1].source.startswith(f"## {heading}")
+        assert cells[where].metadata["jupyter"]["source_hidden"]
+
+
+def test_the_syllabus_gives_each_chapter_the_hours_of_its_exercises() -> None:
+    text = (FOLDER / "README.md").read_text("utf-8")
+    stated = dict(re.findall(r"^\| (\d+) \| [^|]+ \| [^|]+ \| ([\d¼½¾]+) \|$", text, re.MULTILINE))
+    parts = {"¼": 0.25, "½": 0.5, "¾": 0.75}
+    assert len(stated) == len(chapters())
+    for chapter in chapters():
+        hours = sum(parts.get(sign) or int(sign) for sign in stated[str(int(chapter[:2]))])
+        assert abs(hours - sum(e.minutes for e in exercises_of(chapter).values()) / 60) <= 0.2, chapter

@@ -84,7 +84,7 @@ def test_the_page_loads_only_what_lies_beside_it(page_path: Path) -> None:
 def test_every_section_of_a_chapter_is_on_the_slides_with_its_notes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / f"{CHAPTER}.md").write_text(
+    (tmp_path / f"{CHAPTER[:2]}.md").write_text(
         "# Chapter 10\n\n## Plan\n\nx\n\n## Notes to the sections\n\n### Take the best match\n\nAsk *who* disagrees.\n\n"
         "### Further reading\n\ny\n\n## Exam\n\nz\n"
     )

@@ -10,12 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from course.judging import archive
 from course.judging.sheets import sheet_name
 from solutions.classroom.lecture.live_typing import asked_in, gap
+from solutions.classroom.lecture.notes import notes_of
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
 from solutions.classroom.release.source_notebook import SET_UP, notebook_bytes, student_notebook
 
@@ -74,6 +76,13 @@ def live_notebook(chapter: str) -> NotebookNode:
             cell.metadata["jupyter"] = {"source_hidden": True}
             if facts["grade_id"] == SET_UP:
                 cell.metadata["slideshow"] = {"slide_type": "skip"}
+    for heading, text in notes_of(chapter).items():
+        place = next(n for n, cell in enumerate(notebook.cells) if cell.source.startswith(f"## {heading}\n"))
+        note = new_markdown_cell(text, id=f"note-{place}")
+        note.metadata = nbformat.from_dict(
+            {"jupyter": {"source_hidden": True}, "slideshow": {"slide_type": "notes"}}
+        )
+        notebook.cells.insert(place + 1, note)
     welcome = new_code_cell(_WELCOME, id="live")
     welcome.metadata["slideshow"] = {"slide_type": "skip"}
     first = next(n for n, cell in enumerate(notebook.cells) if cell.cell_type == "code")

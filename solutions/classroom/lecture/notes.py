@@ -1,4 +1,4 @@
-"""The lecturer's notes: `docs/teaching/NN_topic.md`, by the headings of the chapter's sections."""
+"""The lecturer's notes: `docs/teaching/NN.md`, by the headings of the chapter's sections."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ NOTES = "## Notes to the sections"
 
 def notes_of(chapter: str) -> dict[str, str]:
     """The chapter's section → what to say, ask or do there, as markdown; nothing for sections without notes."""
-    path = FOLDER / f"{chapter}.md"
+    path = FOLDER / f"{chapter[:2]}.md"
     text = path.read_text("utf-8") if path.exists() else ""
     part = re.split(r"^## ", text.partition(NOTES)[2], maxsplit=1, flags=re.MULTILINE)[0]
     pieces = re.split(r"^### +(.+)$", part, flags=re.MULTILINE)[1:]
