@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from course.exercises import chapters, exercises_of
 from solutions.classroom.assignment import Assignment
+from solutions.classroom.feedback.answer_guides import guides
 from solutions.classroom.feedback.pages import CSP
 from solutions.classroom.feedback.report import write_page
 from solutions.classroom.feedback.sanitize import SHOWN, markdown
@@ -448,6 +449,29 @@ def test_formgrader_s_own_scripts_still_work(graded: ClassFolder, browser: Brows
         submission = book.find_submission_notebook(CHAPTER, CHAPTER, ATTACKERS[0])
         assert 1.5 in [grade.manual_score for grade in submission.grades]
         assert "Well argued." in [comment.manual_comment for comment in submission.comments]
+        for grade in submission.grades:
+            grade.manual_score = None
+        for comment in submission.comments:
+            comment.manual_comment = None
+        book.db.commit()
+
+
+def test_a_typical_answer_s_points_and_sentence_are_used_by_one_click(
+    graded: ClassFolder, browser: Browser, formgrader: str
+) -> None:
+    guide = guides()["the-attentive-bank"]
+    opened = _open(browser, f"{formgrader}/formgrader/submissions/{_submission(graded, ATTACKERS[0])}/")
+    page = opened.page
+    page.get_by_text("How to read it").click()
+    assert guide.model in page.inner_text(".guide")
+    with page.expect_response(re.compile("/api/grade/")), page.expect_response(re.compile("/api/comment/")):
+        page.locator("button.use").nth(1).click()
+    opened.is_harmless()
+    page.close()
+    with open_gradebook(graded) as book:
+        submission = book.find_submission_notebook(CHAPTER, CHAPTER, ATTACKERS[0])
+        assert guide.typical[1].points in [grade.manual_score for grade in submission.grades]
+        assert guide.typical[1].say in [comment.manual_comment for comment in submission.comments]
         for grade in submission.grades:
             grade.manual_score = None
         for comment in submission.comments:

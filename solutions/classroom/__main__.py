@@ -134,6 +134,12 @@ def _parser() -> argparse.ArgumentParser:
         "--least", type=_share, default=0.8, help="share of structure in common (default: %(default)s)"
     )
 
+    agreement = command("agreement", _agreement, "do two readers give the same points for answers in words?")
+    agreement.add_argument("folder", type=Path)
+    agreement.add_argument(
+        "other", type=Path, help="a copy of the class folder in which the second reader scored"
+    )
+
     export = command("export", _export, "marks as a CSV file for Moodle or Canvas")
     export.add_argument("folder", type=Path)
     export.add_argument("chapters", nargs="*", metavar="CHAPTER")
@@ -353,6 +359,14 @@ def _alike(options: argparse.Namespace) -> int:
         print(f"{chapter}: built alike, so worth a look side by side (short right answers often are)")
         for pair in alike(folder, chapter, options.least):
             print(f"  {pair.share:4.0%}  {plain(pair.first)}  {plain(pair.second)}")
+    return 0
+
+
+def _agreement(options: argparse.Namespace) -> int:
+    from solutions.classroom.feedback.agreement import agreements, table
+    from solutions.classroom.opening import open_class
+
+    print(table(agreements(open_class(options.folder), open_class(options.other))))
     return 0
 
 

@@ -22,6 +22,7 @@ from nbgrader.api import MissingEntry
 from pygments.formatters import HtmlFormatter
 
 from solutions.classroom.feedback import sanitize
+from solutions.classroom.feedback.answer_guides import guides
 from solutions.classroom.feedback.page_templates import HERE, templates
 
 SECONDS = 5.0
@@ -83,7 +84,7 @@ class SubmissionPage:
 
     def from_filename(self, filename: str, resources: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         notebook, reason = read_notebook(Path(filename))
-        facts = {"resources": resources, "nonce": self.nonce, "reason": reason}
+        facts = {"resources": resources, "nonce": self.nonce, "reason": reason, "guides": guides()}
         return page("formgrade", notebook, facts), resources
 
 

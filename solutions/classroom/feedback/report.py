@@ -20,6 +20,7 @@ from course.judging.exercise import Exercise
 from course.judging.verdict import Answers, compare
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.faults import NobodyReads
+from solutions.classroom.feedback.answer_guides import MINUTES_PER_ANSWER
 from solutions.classroom.feedback.marks import (
     ABSENT,
     GRADED,
@@ -70,7 +71,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Row:
-    """One student's chapter, for people. points: after the late penalty. why: what it waits for, or what was wrong; or ""."""
+    """One student's chapter, for people. points: after the late penalty. why: what it waits for, or what was wrong; or "".
+
+    waiting: how many answers in words await a reader.
+    """
 
     student: str
     chapter: str
@@ -80,6 +84,7 @@ class Row:
     sentence: str
     why: str = ""
     notes: tuple[str, ...] = ()
+    waiting: int = 0
 
 
 def rows(folder: ClassFolder, chapters: Sequence[str]) -> list[Row]:
@@ -93,7 +98,10 @@ def rows(folder: ClassFolder, chapters: Sequence[str]) -> list[Row]:
             sentence = verdict["unreadable"] or _feedback(verdict)
             why = verdict["unreadable"] or why
             notes = tuple(verdict["notes"])
-        found.append(Row(mark.student, mark.chapter, mark.points, mark.of, mark.state, sentence, why, notes))
+        waiting = mark.answers if mark.state == WAITS else 0
+        found.append(
+            Row(mark.student, mark.chapter, mark.points, mark.of, mark.state, sentence, why, notes, waiting)
+        )
     return found
 
 
@@ -110,6 +118,17 @@ def _feedback(verdict: dict[str, Any]) -> str:
     others = f" Also: {', '.join(name for name, _ in rest)}." if rest else ""
     number = f"{len(open_)} of {len(verdict['exercises'])} not right yet. "
     return f"{number}{first}: {item['message']}{others}"
+
+
+def to_read(found: Sequence[Row]) -> str:
+    """How many answers in words await a reader, and about how long reading them takes; "" for none."""
+    waiting = sum(row.waiting for row in found)
+    minutes = waiting * MINUTES_PER_ANSWER
+    return (
+        f"{counted(waiting, 'answer')} in words {'awaits' if waiting == 1 else 'await'} a reader: about {minutes} minutes."
+        if waiting
+        else ""
+    )
 
 
 def summary(found: Sequence[Row], ran: int) -> str:
@@ -210,6 +229,8 @@ def print_report(folder: ClassFolder, chapters: Sequence[str], console: Console 
             )
         console.print(table)
     found = rows(folder, chapters)
+    if waiting := to_read(found):
+        console.print(Text(waiting))
     for title, lines in _lists(folder, found):
         console.print(Text(title, style="bold"))
         for line in _shortened(lines):
@@ -278,7 +299,9 @@ def write_page(folder: ClassFolder, chapters: Sequence[str]) -> Path:
         "Noticed on reading": ("student", "chapter", "note"),
         "Folders that were left out": ("folder", "what to do"),
     }
-    listed = [
+    waiting = to_read(found)
+    listed = [f"<p>{_escaped(waiting)}</p>"] if waiting else []
+    listed += [
         f"<h2>{title}</h2>{_html_table(heads[title], lines, 'plain')}" for title, lines in lists.items()
     ]
     if "To look into" not in lists:
