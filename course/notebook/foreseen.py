@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import functools
 import inspect
+import linecache
 import sys
 import textwrap
 import types
@@ -170,19 +171,26 @@ def _earlier(
 ) -> list[Otherwise]:
     """The value that the last statement above gives a name, where the kernel has that of another saved statement."""
     above = _binding(name, before)
-    if not above or any(statement is None for statement in above):
+    last = above[-1] if above else None
+    if last is None:
         return []
-    last, others = above[-1], [*above[:-1], *_binding(name, after)]
-    assert last is not None
     here = _dump_of(live)
-    if (
-        here is None
-        or here == _dump(last.node)
-        or here not in [_dump(o.node) for o in others if o is not None]
-    ):
+    others = [_dump(other.node) for other in (*above[:-1], *_binding(name, after)) if other is not None]
+    elsewhere = here is not None and here != _dump(last.node) and here in others
+    if not elsewhere and not _comes_from(live, name, after, before):
         return []
     value = _value(last.node, name, names)
     return [] if value is MISSING else [Otherwise(name, "earlier", value, name)]
+
+
+def _comes_from(live: Any, name: str, after: list[SavedCell], before: list[SavedCell]) -> bool:
+    """Whether the cell in which a function was written is one of those after, and none of those before."""
+    if not isinstance(live, types.FunctionType):
+        return False
+    written = "".join(linecache.getlines(live.__code__.co_filename)).strip()
+    return any(written == cell.source.strip() and name in cell.names.makes for cell in after) and not any(
+        written == cell.source.strip() for cell in before
+    )
 
 
 def _binding(name: str, cells: list[SavedCell]) -> list[Statement | None]:

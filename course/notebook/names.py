@@ -81,7 +81,7 @@ _BINDS_ANYTHING = {
     "get_ipython",
     "__main__",
     "run_path",
-    "modules",
+    "sys.modules",
 }
 _HARMLESS = {
     "matplotlib", "config", "load_ext", "reload_ext", "autoreload", "timeit", "pip", "conda", "who", "whos", "pwd", "ls",
@@ -111,6 +111,9 @@ def cell_of(source: str) -> Cell:
     nodes = list(ast.walk(tree))
     mentioned = {n.id for n in nodes if isinstance(n, ast.Name)}
     mentioned |= {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+    mentioned |= {
+        "sys.modules" for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n) == "sys.modules"
+    }
     imports = [n for n in nodes if isinstance(n, ast.ImportFrom)]
     mentioned |= {
         alias.name for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for alias in n.names
