@@ -10,15 +10,17 @@ import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from course.exercises import UnknownNameError, chapter_named, exercises_of, find, topic
 from course.judging import gaps
 from course.judging.archive import ArchiveError
 from course.judging.exercise import Exercise
-from course.judging.recording import own_line, record
-from course.judging.sheets import Answers, read_sheet, sheet_name
-from course.judging.verdict import Verdict, compare
+from course.judging.recording import own_line
+from course.judging.sheets import Answers, read_plan, read_sheet, sheet_name
+from course.judging.verdict import Verdict
+from course.notebook import kernel, saved, ticks
+from course.notebook.here_and_graded import look_at
 
 __all__ = ["CheckError", "check", "hint", "progress"]
 
@@ -35,11 +37,12 @@ class CheckError(gaps.OneLine):
 
 
 def check(fn: Callable[..., Any]) -> None:
-    """Say whether `fn` is right, and if not, what is wrong with it."""
+    """Say whether `fn` is right, and if not, what is wrong with it; and what grading will find otherwise."""
     names = sys._getframe(1).f_globals
     chapter, exercise = _exercise_of(fn, names, "check")
+    path = Path.cwd() / sheet_name(chapter)
     try:
-        sheet = read_sheet(Path.cwd() / sheet_name(chapter))
+        sheet, plan = read_sheet(path), read_plan(path)
     except ArchiveError as error:
         raise CheckError(f"✘ {error}") from None
     if exercise.name not in sheet:
@@ -48,14 +51,16 @@ def check(fn: Callable[..., Any]) -> None:
         )
     try:
         with redirect_stdout(_Brief(sys.stdout)):
-            verdict = judge(exercise, fn, sheet, names)
+            seen = look_at(exercise, fn, sheet, names, saved.find(path.parent, exercise.name, plan, names))
     except KeyboardInterrupt as error:
         _, line, _, text = own_line(error.__traceback__)
         where = f" in your line {line} ({text})" if text else ""
         raise CheckError(f"✘ {exercise.name}: interrupted{where}.") from None
+    verdict = seen.here
     _verdicts[exercise.name] = verdict
+    ticks.keep(path.parent, chapter, {exercise.name: verdict})
     if verdict.right:
-        _say(f"✔ {exercise.name}: {verdict.message} ({_points(exercise)})")
+        _say(f"✔ {exercise.name}: {verdict.message}{seen.remark} ({_points(exercise)})")
         return
     left = verdict.kind == "open" and hasattr(fn, "__code__") and not gaps.is_gap(fn)
     still = " The line `raise NotImplementedError()` is still there." if left else ""
@@ -63,22 +68,10 @@ def check(fn: Callable[..., Any]) -> None:
 
 
 def judge(
-    exercise: Exercise,
-    fn: Callable[..., Any],
-    sheet: Mapping[str, Answers],
-    names: Mapping[str, Any],
-    judged: dict[str, Verdict] | None = None,
+    exercise: Exercise, fn: Callable[..., Any], sheet: Mapping[str, Answers], names: Mapping[str, Any]
 ) -> Verdict:
-    """Record `fn` on the public cases and compare; the exercises that it calls are judged first, each once."""
-    answers, judged = sheet[exercise.name], {} if judged is None else judged
-    for name in answers.uses:
-        theirs = find(name)[1]
-        if name not in names:
-            judged[name] = Verdict(name, "open", 0, theirs.points, "Not done yet.")
-        elif name not in judged:
-            judged[name] = judge(theirs, names[name], sheet, names, judged)
-    outcomes = record(fn, exercise, answers.seeds, answers.inputs)
-    return compare(exercise, outcomes, answers, {name: judged[name] for name in answers.uses})
+    """What `check` would say of `fn`, given these names."""
+    return look_at(exercise, fn, sheet, dict(names), None).here
 
 
 def hint(fn: Callable[..., Any] | str) -> None:
@@ -102,19 +95,64 @@ def progress(chapter: str | int | None = None) -> None:
         here = _chapter_here() if chapter is None else chapter_named(str(chapter))
     except UnknownNameError as error:
         raise CheckError(f"✘ {error}") from None
-    exercises = exercises_of(here)
-    verdicts = {name: _verdicts[name] for name in exercises if name in _verdicts}
-    done = sum(verdict.points for verdict in verdicts.values())
-    total = sum(exercise.points for exercise in exercises.values())
-    print(f"{topic(here).replace('_', ' ').capitalize()}: {done:g} of {total:g} points")
-    width = max(len(name) for name in exercises)
-    for name, exercise in exercises.items():
-        verdict = verdicts.get(name)
-        state = (
-            "not checked yet" if verdict is None else textwrap.shorten(verdict.message, 42, placeholder=" …")
+    folder, exercises = Path.cwd(), exercises_of(here)
+    kept = ticks.kept(folder, here)
+    verdicts = {name: _verdicts.get(name) or kept.get(name) for name in exercises}
+    rows = [
+        _Row(
+            _mark(verdict),
+            name,
+            f"{exercise.level:<7} {exercise.minutes:>2} min",
+            exercise.points,
+            _state(verdict),
         )
-        facts = f"{exercise.level:<7} {exercise.minutes:>2} min {_points(exercise):>8}"
-        print(f"{_mark(verdict)} {name:<{width}}  {facts}   {state}")
+        for (name, exercise), verdict in zip(exercises.items(), verdicts.values(), strict=True)
+    ]
+    done, waiting = sum(verdict.points for verdict in verdicts.values() if verdict), 0.0
+    for question, points, answered in _questions(folder, here, sys._getframe(1).f_globals):
+        state = _ANSWERED[answered].format(points=f"{points:g}")
+        rows.append(_Row("◔" if answered else "·", question, "in words".ljust(14), points, state))
+        waiting += points if answered else 0
+    total = sum(row.points for row in rows)
+    waits = f"; {waiting:g} more wait for a reader" if waiting else ""
+    print(f"{topic(here).replace('_', ' ').capitalize()}: {done:g} of {total:g} points{waits}")
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        print(f"{row.mark} {row.name:<{width}}  {row.facts} {_counted(row.points):>8}   {row.state}")
+
+
+class _Row(NamedTuple):
+    """One line of the chapter's map."""
+
+    mark: str
+    name: str
+    facts: str
+    points: float
+    state: str
+
+
+_ANSWERED: dict[bool | None, str] = {
+    True: "answered: {points} of {points} wait for a reader",
+    False: "not answered yet",
+    None: "read and graded by a person",
+}
+
+
+def _questions(folder: Path, chapter: str, names: Mapping[str, Any]) -> list[tuple[str, float, bool | None]]:
+    """The questions to be answered in words: grade id, points, and whether the saved notebook answers it, if that is known."""
+    try:
+        plan = read_plan(folder / sheet_name(chapter))
+    except ArchiveError:
+        return []
+    found = [saved.find(folder, question, plan, names) for question in plan.questions]
+    return [
+        (question, points, notebook.answered(question) if notebook else None)
+        for (question, points), notebook in zip(plan.questions.items(), found, strict=True)
+    ]
+
+
+def _state(verdict: Verdict | None) -> str:
+    return "not checked yet" if verdict is None else textwrap.shorten(verdict.message, 42, placeholder=" …")
 
 
 def _mark(verdict: Verdict | None) -> str:
@@ -152,7 +190,11 @@ def _chapter_here() -> str:
 
 
 def _points(exercise: Exercise) -> str:
-    return f"{exercise.points} point{'s' if exercise.points != 1 else ''}"
+    return _counted(exercise.points)
+
+
+def _counted(points: float) -> str:
+    return f"{points:g} point{'s' if points != 1 else ''}"
 
 
 def _say(sentence: str) -> None:
@@ -178,3 +220,4 @@ class _Brief(io.TextIOBase):
 
 
 gaps.install()
+kernel.watch()

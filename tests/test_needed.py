@@ -4,7 +4,8 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from solutions.classroom.submission.cells_to_run import defined, needed_cells, used
+from course.notebook.names import defined, used
+from solutions.classroom.submission.cells_to_run import needed_cells
 
 CHAPTER = [
     "import torch.nn.functional as F",

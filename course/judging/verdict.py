@@ -81,8 +81,15 @@ def compare(
         if believed and same(outcomes, one_sided=True):
             return verdict("right", f"Right, given your {name}.", exercise.points, follows=name)
 
+    for pair, outcomes in answers.given_both.items():
+        theirs_too = [dependencies[name].misconception == bad for name, bad in pair if name in dependencies]
+        if theirs_too == [True, True] and prove_something(outcomes) and same(outcomes, one_sided=True):
+            (one, _), (two, _) = pair
+            return verdict("right", f"Right, given your {one} and {two}.", exercise.points, follows=one)
+
     missing = next((o for o in recorded if o.open), None)
     unfinished = [name for name, theirs in dependencies.items() if not theirs.right]
+    first = first_unfinished(dependencies)
     if missing is not None and missing.function in unfinished:
         return verdict(
             "follows", f"Finish {missing.function} first: this one calls it.", follows=missing.function
@@ -98,8 +105,8 @@ def compare(
             if same(outcomes, but=but) and not (but and same(answers.expected, one_sided=True, but=but)):
                 return verdict("misconception", sentence, misconception=name)
 
-    if unfinished:
-        return verdict("follows", f"Finish {unfinished[0]} first: this one calls it.", follows=unfinished[0])
+    if first:
+        return verdict("follows", f"Finish {first} first: this one calls it.", follows=first)
 
     left = next(filter(None, map(_left, recorded, answers.expected, cases)), "")
     if left and same(answers.expected, one_sided=True, traceless=True):
@@ -117,6 +124,14 @@ def compare(
     if len(recorded) != len(answers.expected):
         return verdict("undefined", CUT_SHORT)
     return verdict("different", "The recording differs from the answer sheet.")
+
+
+def first_unfinished(dependencies: Mapping[str, Verdict]) -> str:
+    """Of the exercises that one calls, the one to finish first: not one that itself waits for another; "" for none."""
+    unfinished = [name for name, theirs in dependencies.items() if not theirs.right]
+    return next(
+        (name for name in unfinished if dependencies[name].kind != "follows"), next(iter(unfinished), "")
+    )
 
 
 CUT_SHORT = "The recording is incomplete: the function ended the process before all cases were seen."

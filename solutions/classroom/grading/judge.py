@@ -12,11 +12,12 @@ from functools import lru_cache
 
 from course.exercises import exercises_of
 from course.judging import archive
+from course.judging.dependencies import Nothing, Recorded, finish_first, in_turn, judged, verdict_of
 from course.judging.exercise import Exercise
 from course.judging.recording import Outcome
 from course.judging.sheets import Answers, read_tree, sheet_name
-from course.judging.verdict import Verdict, compare
-from solutions.classroom.submission.cells_to_run import defined
+from course.judging.verdict import Verdict, first_unfinished
+from course.notebook.names import defined
 from solutions.classroom.submission.sandbox import Job, Result
 
 ONLY_HIDDEN = (
@@ -64,13 +65,10 @@ def decide(
     chapter: str, result: Result, job: Job, answers: Mapping[str, Answers], hidden: bool = True
 ) -> dict[str, Verdict]:
     """exercise → what its recording deserves. With hidden cases, only the points are for anybody's eyes."""
-    sources = {step.id: step.source for step in job.steps}
-    verdicts: dict[str, Verdict] = {}
-    for exercise in exercises_of(chapter).values():
-        verdicts[exercise.name] = _verdict(
-            exercise, result, answers[exercise.name], verdicts, sources, "On a hidden case" if hidden else ""
-        )
-    return verdicts
+    where, sources = "On a hidden case" if hidden else "", _sources(job)
+    recorded = {name: _recorded(name, result, sources, hidden) for name in exercises_of(chapter)}
+    verdicts = judged(recorded, answers, hidden, where)
+    return {name: verdicts[name] for name in recorded}
 
 
 def needs_words(name: str, verdict: Verdict, result: Result) -> bool:
@@ -87,45 +85,51 @@ def _in_public_words(
     chapter: str, result: Result, job: Job, decided: Mapping[str, Verdict]
 ) -> dict[str, Verdict]:
     """The same points; every word from the public recording, from the submission's source, or always the same."""
-    sheet = _public_sheet(job.files.get(sheet_name(chapter), b""))
-    sources = {step.id: step.source for step in job.steps}
+    sheet = public_answers(job.files.get(sheet_name(chapter), b""))
     told: dict[str, Verdict] = {}
-    for exercise in exercises_of(chapter).values():
-        name, verdict = exercise.name, decided[exercise.name]
-        public = None
-        if result.public is not None and name in sheet:
-            public = _verdict(exercise, result.public, sheet[name], told, sources, ON_A_PUBLIC_CASE)
-        if not needs_words(name, verdict, result):
-            uses = sheet[name].uses if name in sheet else []
-            told[name] = verdict if verdict.right else _open(exercise, uses, told, job)
-        elif verdict.right:
-            plainly = Verdict(name, "right", verdict.points, verdict.of, "Right.")
-            told[name] = public if public is not None and public.right else plainly
-        elif public is None:
-            told[name] = Verdict(name, "different", 0, verdict.of, NOT_RIGHT)
-        elif public.right:
-            told[name] = Verdict(name, "different", 0, verdict.of, ONLY_HIDDEN)
-        else:
-            told[name] = public
-    return told
+    for name in dict.fromkeys([*in_turn(decided, sheet), *decided]):
+        told[name] = _told(exercises_of(chapter)[name], decided[name], told, sheet.get(name), result, job)
+    return {name: told[name] for name in decided}
+
+
+def _told(
+    exercise: Exercise,
+    verdict: Verdict,
+    told: Mapping[str, Verdict],
+    answers: Answers | None,
+    result: Result,
+    job: Job,
+) -> Verdict:
+    """The same points in words that anybody may read. told: what has been said of the exercises that this one calls."""
+    name, public = exercise.name, None
+    if result.public is not None and answers is not None:
+        recorded = _recorded(name, result.public, _sources(job), True)
+        public = verdict_of(exercise, recorded, answers, told, True, ON_A_PUBLIC_CASE)
+    if not needs_words(name, verdict, result):
+        return verdict if verdict.right else _open(exercise, answers.uses if answers else [], told, job)
+    if verdict.right:
+        plainly = Verdict(name, "right", verdict.points, verdict.of, "Right.")
+        return public if public is not None and public.right else plainly
+    if public is None:
+        return Verdict(name, "different", 0, verdict.of, NOT_RIGHT)
+    return Verdict(name, "different", 0, verdict.of, ONLY_HIDDEN) if public.right else public
 
 
 def _open(exercise: Exercise, uses: list[str], told: Mapping[str, Verdict], job: Job) -> Verdict:
     """Not done yet: itself, as far as its source says, or what it calls."""
     name = exercise.name
-    unfinished = [other for other in uses if other in told and not told[other].right]
+    first = first_unfinished({other: told[other] for other in uses if other in told})
     own = [step.source for step in job.steps if not step.exercise and name in defined(step.source)]
-    if unfinished and not any("NotImplementedError" in source for source in own):
-        first = f"Finish {unfinished[0]} first: this one calls it."
-        return Verdict(name, "follows", 0, exercise.points, first, follows=unfinished[0])
+    if first and not (own and "NotImplementedError" in own[-1]):
+        return finish_first(exercise, first)
     return Verdict(name, "open", 0, exercise.points, "Not done yet.")
 
 
 @lru_cache(maxsize=4)
-def _public_sheet(data: bytes) -> dict[str, Answers]:
-    """The answer sheet that lies beside the student's notebook; empty when it cannot be read."""
+def public_answers(sheet: bytes) -> dict[str, Answers]:
+    """The answers in a public answer sheet; none where it cannot be read."""
     try:
-        return read_tree(archive.unpack(data), "answers")
+        return read_tree(archive.unpack(sheet), "answers")
     except archive.ArchiveError:
         return {}
 
@@ -133,31 +137,21 @@ def _public_sheet(data: bytes) -> dict[str, Answers]:
 @lru_cache(maxsize=4)
 def public_questions(sheet: bytes) -> tuple[frozenset[str], bytes]:
     """The exercises that a student's own answer sheet asks for, and its questions, packed for a job."""
-    parts = _public_sheet(sheet)
+    parts = public_answers(sheet)
     asked = {name: {"seeds": part.seeds, "inputs": part.inputs} for name, part in parts.items()}
     return frozenset(asked), archive.pack(asked)
 
 
-def _verdict(
-    exercise: Exercise,
-    result: Result,
-    answers: Answers,
-    earlier: Mapping[str, Verdict],
-    sources: Mapping[str, str],
-    where: str,
-) -> Verdict:
-    """where: what is said in place of a case; empty where the cases may be described."""
-    name = exercise.name
-    dependencies = {other: earlier[other] for other in answers.uses if other in earlier}
+def _recorded(name: str, result: Result, sources: Mapping[str, str], brief: bool) -> Recorded:
+    """What a function did, its lines quoted from the submission itself; or why there is nothing."""
     if name not in result.recordings:
         reason = result.failures.get(name, "Nothing was recorded for this exercise.")
-        unfinished = [other for other, theirs in dependencies.items() if not theirs.right]
-        if unfinished:
-            first = f"Finish {unfinished[0]} first: this one calls it."
-            return Verdict(name, "follows", 0, exercise.points, first, follows=unfinished[0])
-        return Verdict(name, "killed" if "stopped" in reason else "undefined", 0, exercise.points, reason)
-    outcomes = [_own_text(outcome, sources, bool(where)) for outcome in result.recordings[name]]
-    return compare(exercise, outcomes, answers, dependencies, bool(where), where)
+        return Nothing(reason, "stopped" in reason)
+    return [_own_text(outcome, sources, brief) for outcome in result.recordings[name]]
+
+
+def _sources(job: Job) -> dict[str, str]:
+    return {step.id: step.source for step in job.steps}
 
 
 def _own_text(outcome: Outcome, sources: Mapping[str, str], brief: bool) -> Outcome:

@@ -70,17 +70,24 @@ def gaps_of(release: NotebookNode) -> dict[str, str]:
 def standalone(chapter: str, exercise: str, function: Callable[..., Any]) -> str:
     """A cell that defines `exercise` by a function of the misconceptions' module, with all that it needs."""
     module = function.__module__
-    parts = []
-    wanted = needs(module, function.__name__)
-    imports = set(wanted.imports)
-    for other_module, other in wanted.functions:
-        inner = needs(other_module, other)
-        imports |= set(inner.imports)
-        parts += [source_of(other_module, helper) for helper in inner.helpers]
-        parts.append(source_of(other_module, other))
-    parts += [source_of(module, helper) for helper in wanted.helpers]
-    parts.append(source_of(module, function.__name__))
-    body = "\n\n".join(["\n".join(sorted(imports)), *dict.fromkeys(parts)])
+    imports: set[str] = set()
+    parts: dict[str, None] = {}
+    seen: set[tuple[str, str]] = set()
+
+    def collect(module: str, name: str) -> None:
+        if (module, name) in seen:
+            return
+        seen.add((module, name))
+        wanted = needs(module, name)
+        imports.update(wanted.imports)
+        for other in wanted.functions:
+            collect(*other)
+        for helper in wanted.helpers:
+            parts[source_of(module, helper)] = None
+        parts[source_of(module, name)] = None
+
+    collect(module, function.__name__)
+    body = "\n\n".join(["\n".join(sorted(imports)), *parts])
     return f"def _written():\n{textwrap.indent(body, '    ')}\n    return {function.__name__}\n\n\n{exercise} = _written()\n"
 
 

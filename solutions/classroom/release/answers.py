@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from itertools import combinations, product
 from typing import Any
 
 from course.exercises import exercises_of
@@ -10,10 +11,13 @@ from course.judging.archive import Tree
 from course.judging.exercise import Exercise, flatten
 from course.judging.recording import frozen_inputs, record
 from course.judging.sheets import FORMAT, Answers
-from solutions.classroom.release.reference_source import exercises_called, home_of, load, replaced
+from solutions.classroom.release.reference_source import depends_on, exercises_called, home_of, load, replaced
 from solutions.misconceptions import misconceptions_of, sentence
 
 PUBLIC_SEEDS = [1, 2]
+
+TOO_LONG_FOR_PAIRS = {"lime_image"}
+"""Exercises that are not answered for two earlier mistakes at once: minutes for a sheet, where others take a second."""
 
 
 def answer_sheet(chapter: str, seeds: list[int] | Mapping[str, list[int]]) -> dict[str, Answers]:
@@ -25,7 +29,7 @@ def answer_sheet(chapter: str, seeds: list[int] | Mapping[str, list[int]]) -> di
 
 
 def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
-    """One exercise's answers; where it calls other exercises, also the outcome given each of their misconceptions."""
+    """One exercise's answers; where it calls other exercises, also the outcome given each of their misconceptions, and given each two."""
     wrong = misconceptions_of(chapter)
     module = home_of()[exercise.name]
     reference = load(module, exercise.name)
@@ -38,7 +42,22 @@ def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
         for function in wrong.get(dependency, []):
             with replaced(home_of()[dependency], dependency, function):
                 answers.given[(dependency, function.__name__)] = record(reference, exercise, seeds, inputs)
+    if exercise.name not in TOO_LONG_FOR_PAIRS:
+        for one, two in _independent_pairs(chapter, answers.uses):
+            for bad, worse in product(wrong.get(one, []), wrong.get(two, [])):
+                with replaced(home_of()[one], one, bad), replaced(home_of()[two], two, worse):
+                    pair = ((one, bad.__name__), (two, worse.__name__))
+                    answers.given_both[pair] = record(reference, exercise, seeds, inputs)
     return answers
+
+
+def _independent_pairs(chapter: str, names: list[str]) -> list[tuple[str, str]]:
+    """Those of which neither calls the other: a misconception in one that calls the other's is recognised in no other way."""
+    return [
+        (one, two)
+        for one, two in combinations(names, 2)
+        if not depends_on(chapter, one, two) and not depends_on(chapter, two, one)
+    ]
 
 
 def sheet_tree(sheet: dict[str, Answers]) -> Tree:

@@ -100,7 +100,7 @@ def needs(module: str, name: str) -> Needs:
             if used == name:
                 continue
             if used in read.library:
-                functions[read.library[used]] = None
+                functions[_defining(*read.library[used])] = None
             elif used in read.definitions:
                 node = read.definitions[used]
                 if used.startswith("_") or not isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -112,6 +112,12 @@ def needs(module: str, name: str) -> Needs:
                 imports.add(read.imports[used])
     order = list(read.definitions)
     return Needs(tuple(sorted(imports)), tuple(sorted(helpers, key=order.index)), tuple(functions))
+
+
+def _defining(module: str, name: str) -> tuple[str, str]:
+    """Where a name is defined that one module of the library may only hand on from another."""
+    read = _read(module)
+    return _defining(*read.library[name]) if name in read.library else (module, name)
 
 
 def _names(node: ast.AST) -> Iterator[str]:

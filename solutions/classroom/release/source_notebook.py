@@ -7,6 +7,7 @@ nbgrader's solution marks, and a locked, graded `check(…)`. The same text give
 import ast
 import hashlib
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,23 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course.exercises import exercises_of, topic
 from course.judging import archive
-from course.judging.sheets import sheet_name
+from course.judging.archive import Tree
+from course.judging.sheets import OPEN, TEXT, Plan, fingerprint, sheet_name
+from course.notebook.saved import ANSWER as ANSWER
+from course.notebook.saved import DEMO_TAG as DEMO_TAG
+from course.notebook.saved import grade_id as grade_id
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
 from solutions.classroom.release.chapter_text import Cell, ChapterError, read_chapter
 from solutions.classroom.release.reference_source import definition, home_of, needs, source_of
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 GRADED_TAG = "raises-exception"
-DEMO_TAG = "demo"
 SET_UP = "set-up"
 SET_UP_WORDS = """\
 # Run this cell first, and again after every restart of the kernel.
 # For each exercise: write your code, run its cell, then the cell check(…) below it.
 # hint(…) helps when you are stuck; progress() shows how far you are.
 """
-ANSWER = "*Your answer here: double-click to write.*"
 STUB = ("# Your code here.", "raise NotImplementedError()")
 
 _SOLUTION = re.compile(rf"^( *){BEGIN}\n.*?^ *{END}$", re.MULTILINE | re.DOTALL)
@@ -39,10 +42,29 @@ _SOLUTION = re.compile(rf"^( *){BEGIN}\n.*?^ *{END}$", re.MULTILINE | re.DOTALL)
 def build_assignment(chapter: str, folder: Path) -> Path:
     """Write the chapter's notebook and its public answer sheet into `folder`; return the notebook's path."""
     path = folder / f"{chapter}.ipynb"
-    sheet = answer_sheet(chapter, PUBLIC_SEEDS)
-    archive.write_bytes(path, notebook_bytes(source_notebook(chapter)))
-    archive.write(folder / sheet_name(chapter), sheet_tree(sheet))
+    notebook = source_notebook(chapter)
+    archive.write_bytes(path, notebook_bytes(notebook))
+    archive.write(folder / sheet_name(chapter), public_sheet(chapter, notebook))
     return path
+
+
+def public_sheet(chapter: str, notebook: NotebookNode) -> Tree:
+    """The answer sheet that goes with a chapter's notebook: what `check` needs of both."""
+    return sheet_tree(answer_sheet(chapter, PUBLIC_SEEDS)) | {"plan": asdict(plan_of(notebook))}
+
+
+def plan_of(notebook: NotebookNode) -> Plan:
+    """What `check` has to know of how a chapter is released."""
+    cells, questions = {}, {}
+    for cell in notebook.cells:
+        facts = cell.metadata.get("nbgrader", {})
+        if not facts:
+            continue
+        name, is_code = facts["grade_id"], cell.cell_type == "code"
+        cells[name] = TEXT if not is_code else OPEN if facts["solution"] else fingerprint(cell.source)
+        if facts["grade"] and not is_code:
+            questions[name] = float(facts["points"])
+    return Plan(cells, questions)
 
 
 def notebook_bytes(notebook: NotebookNode) -> bytes:
@@ -89,11 +111,6 @@ def student_notebook(chapter: str) -> NotebookNode:
                 lambda found: f"{found[1]}{STUB[0]}\n{found[1]}{STUB[1]}", cell.source
             )
     return notebook
-
-
-def grade_id(name: str) -> str:
-    """An exercise's grade id: its name in kebab case, for ever."""
-    return name.replace("_", "-").lower()
 
 
 def _set_up(text: list[Cell]) -> NotebookNode:

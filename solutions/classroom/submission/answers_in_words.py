@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from nbformat import NotebookNode
 
-from solutions.classroom.submission.cells_to_run import TOO_STRANGE
+from course.notebook.names import TOO_STRANGE
 from solutions.classroom.submission.handed_in import Note, Theirs, alike, changed, is_answer, is_open
 from solutions.classroom.submission.washing import visible
 

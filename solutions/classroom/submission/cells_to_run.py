@@ -4,18 +4,11 @@ A chapter's pictures and long computations are there to be looked at. Grading ru
 a student's cell uses, directly or through another of the chapter's cells.
 """
 
-import ast
-import symtable
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from nbformat import NotebookNode
 
-TOO_LONG = 200_000
-"""Characters of code beyond which nobody looks: Python's parser takes a thousand bytes of memory for each of them."""
-
-TOO_STRANGE = (MemoryError, RecursionError, UnicodeError, ValueError)
-"""What Python's own parser raises for code that is nested too deeply, or is no text."""
+from course.notebook.names import TOO_LONG, TOO_STRANGE, defined, used
 
 
 def needed_cells(cells: Sequence[NotebookNode], release: Sequence[NotebookNode]) -> list[NotebookNode]:
@@ -57,37 +50,3 @@ def _all_names(sources: Iterable[str]) -> set[str] | None:
             ):
                 return None
     return found
-
-
-@lru_cache(maxsize=512)
-def used(source: str) -> frozenset[str]:
-    """The global names that a cell reads, also inside its functions; parameters and locals are none."""
-    found: set[str] = set()
-    waiting = [symtable.symtable(source, "<cell>", "exec")]
-    while waiting:
-        table = waiting.pop()
-        waiting += table.get_children()
-        top = table.get_type() == "module"
-        found |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
-    return frozenset(found)
-
-
-@lru_cache(maxsize=512)
-def defined(source: str) -> frozenset[str]:
-    """The global names that a cell makes: by assignment, import, function or class."""
-    try:
-        table = symtable.symtable(source, "<cell>", "exec")
-        changed = {n.value.id for n in ast.walk(ast.parse(source)) if _changes(n)}  # type: ignore[attr-defined]
-    except (SyntaxError, *TOO_STRANGE):
-        return frozenset()
-    made = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-    return frozenset(made | changed)
-
-
-def _changes(node: ast.AST) -> bool:
-    """`name.attribute = …` and `name[…] = …` change what the name stands for."""
-    return (
-        isinstance(node, ast.Attribute | ast.Subscript)
-        and isinstance(node.ctx, ast.Store)
-        and isinstance(node.value, ast.Name)
-    )

@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 
 from course.sandbox.link import ALL_TIME_USED
+from course.settings import SECONDS_EACH
 
 
 def _memory() -> int:
@@ -27,7 +28,7 @@ class Limits:
     scratch_bytes, scratch_files: what its folder may hold.
     """
 
-    cpu_seconds: float = 10
+    cpu_seconds: float = SECONDS_EACH
     wall_seconds: float = 120
     all_cpu_seconds: float = 120
     all_wall_seconds: float = 360

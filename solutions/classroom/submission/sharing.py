@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from solutions.classroom.submission.cells_to_run import TOO_LONG, TOO_STRANGE
+from course.notebook.names import TOO_LONG, TOO_STRANGE
 from solutions.classroom.submission.sandbox import Step
 
 
