@@ -49,20 +49,26 @@ def self_test() -> None:
     for trouble in (missing := troubles()):
         print(f"✘ {trouble}")
     if not missing:
-        print(f"✔ Everything is here: Python {sys.version.split()[0]}, PyTorch {version('torch')}. No network is needed from here on.")
+        print(
+            f"✔ Everything is here: Python {sys.version.split()[0]}, PyTorch {version('torch')}. No network is needed from here on."
+        )
 
 
 def troubles() -> list[str]:
     """What keeps this installation from running the course, each in a sentence with the remedy."""
     found = []
     if sys.version_info < OLDEST:
-        found.append(f"Python {sys.version.split()[0]} is too old: the course needs {'.'.join(map(str, OLDEST))} or newer.")
+        found.append(
+            f"Python {sys.version.split()[0]} is too old: the course needs {'.'.join(map(str, OLDEST))} or newer."
+        )
     found += [said for module, name in LIBRARIES.items() if (said := _trouble_with(module, name))]
     for name, ask in _FILES.items():
         try:
             ask()
         except Exception as error:  # whatever a damaged file makes of its reader
-            found.append(f"{name} cannot be read ({type(error).__name__}): copy the folders course and datasets again.")
+            found.append(
+                f"{name} cannot be read ({type(error).__name__}): copy the folders course and datasets again."
+            )
     return found
 
 
@@ -107,7 +113,10 @@ def standings(place: Path | None = None) -> list[Standing]:
             Standing(
                 chapter,
                 float(sum(exercises[name].points for name in right)),
-                float(sum(exercise.points for exercise in exercises.values()) + _in_words(folder / sheet_name(chapter))),
+                float(
+                    sum(exercise.points for exercise in exercises.values())
+                    + _in_words(folder / sheet_name(chapter))
+                ),
                 len(right),
                 len(exercises),
                 sum(exercise.minutes for exercise in exercises.values()),
@@ -127,7 +136,9 @@ def overview(place: Path | None = None) -> None:
     """Show the map of the chapters that lie here, with links, and how far you are in each."""
     found = standings(place)
     if not found:
-        print("○ No chapter lies beside this notebook: keep START.ipynb in the folder that holds the chapters' folders.")
+        print(
+            "○ No chapter lies beside this notebook: keep START.ipynb in the folder that holds the chapters' folders."
+        )
         return
     if in_notebook():
         from IPython.display import HTML, display
@@ -135,7 +146,9 @@ def overview(place: Path | None = None) -> None:
         display(HTML(_table(found)))
         return
     for one in found:
-        print(f"{one.chapter[:2]} {topic(one.chapter).replace('_', ' '):<28} {one.done:g} of {one.of:g} points")
+        print(
+            f"{one.chapter[:2]} {topic(one.chapter).replace('_', ' '):<28} {one.done:g} of {one.of:g} points"
+        )
 
 
 def _table(found: list[Standing]) -> str:
@@ -148,5 +161,7 @@ def _table(found: list[Standing]) -> str:
             f'<td><progress max="{one.exercises}" value="{one.right}" aria-label="{one.right} of {one.exercises} exercises"></progress></td>'
             f"<td>{one.right} of {one.exercises}</td><td>{one.done:g} of {one.of:g}</td><td>{one.minutes}</td></tr>"
         )
-    head = "".join(f"<th>{name}</th>" for name in ("", "chapter", "", "exercises right", "points", "minutes (estimated)"))
+    head = "".join(
+        f"<th>{name}</th>" for name in ("", "chapter", "", "exercises right", "points", "minutes (estimated)")
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -21,7 +21,8 @@ from solutions.classroom.feedback.report import rows, to_read, write_page
 from solutions.classroom.folder import ClassFolder, ClassFolderError, new_class
 from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.release.chapter_text import read_chapter
-from solutions.classroom.release.publish import make_kit, release
+from solutions.classroom.release.hand_out import make_kit
+from solutions.classroom.release.publish import release
 from solutions.classroom.release.source_notebook import student_notebook
 
 QUESTIONS = {

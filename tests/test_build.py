@@ -1,6 +1,7 @@
 """From chapter text to student notebook: nothing can drift apart, and nothing gives the solution away."""
 
 import ast
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -11,7 +12,7 @@ from course.exercises import UnknownNameError, chapter_named, chapters, exercise
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.release import source_notebook as build
 from solutions.classroom.release.chapter_text import Cell, ChapterError, parse
-from solutions.classroom.release.reference_source import home_of, load, needs
+from solutions.classroom.release.reference_source import definition, home_of, load, needs
 from solutions.classroom.release.source_notebook import (
     grade_id,
     notebook_bytes,
@@ -129,7 +130,7 @@ def test_needs_follows_private_helpers_and_stops_at_public_functions() -> None:
 
 
 def test_a_notebook_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
-    from solutions.classroom.release.publish import lay_out_notebooks
+    from solutions.classroom.release.hand_out import lay_out_notebooks
 
     (laid,) = lay_out_notebooks(tmp_path, ["04_sensitivity"])
     laid.write_text("my work of three nights")
@@ -141,9 +142,16 @@ def test_the_kit_works_alone_and_holds_no_solution(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    from solutions.classroom.release.publish import make_kit
+    from solutions.classroom.release.hand_out import make_kit
 
-    make_kit(tmp_path, ["10_attention"])
+    packed = make_kit(tmp_path / "kit", ["10_attention"])
+    with zipfile.ZipFile(packed) as inside:
+        assert {name.partition("/")[0] for name in inside.namelist()} == {"kit"}
+        inside.extractall(tmp_path / "unpacked")
+    tmp_path = tmp_path / "unpacked" / "kit"
+    assert not _solutions_in(tmp_path, "10_attention")
+    assert "\\\\" not in (tmp_path / "README.md").read_text("utf-8"), "one backslash in a Windows path"
+    assert (tmp_path / "notebooks" / "START.ipynb").exists()
     for path in tmp_path.rglob("*.py"):
         assert "import solutions" not in path.read_text()
         assert "from solutions" not in path.read_text(), path
@@ -163,6 +171,23 @@ def test_the_kit_works_alone_and_holds_no_solution(tmp_path: Path) -> None:
         [sys.executable, str(script)], cwd=notebook, capture_output=True, text=True, check=False
     )
     assert "hard_attention" in done.stdout, done.stderr
+
+
+def _solutions_in(place: Path, chapter: str) -> list[tuple[str, str]]:
+    """Lines of the chapter's references, of those that students do not get, in any file."""
+    shown = "\n".join(cell.source for cell in student_notebook(chapter).cells)
+    lines = {
+        line.strip()
+        for name in exercises_of(chapter)
+        for statement in definition(home_of()[name], name).body[1:]  # type: ignore[attr-defined]
+        for line in ast.unparse(statement).splitlines()
+    }
+    telling = {line for line in lines if len(line) > 25 and line not in shown}
+    assert telling
+    files = {
+        path: path.read_bytes().decode("utf-8", "replace") for path in place.rglob("*") if path.is_file()
+    }
+    return [(path.name, line) for path, text in files.items() for line in telling if line in text]
 
 
 def test_our_own_open_notebook_is_the_one_that_nbgrader_releases(tmp_path: Path) -> None:

@@ -418,7 +418,7 @@ def _prove(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
-    from solutions.classroom.release.publish import lay_out_notebooks
+    from solutions.classroom.release.hand_out import lay_out_notebooks
 
     laid = lay_out_notebooks(options.place, _chosen(options.chapters))
     print(f"{len(laid)} new notebooks in {options.place}; those that were there stayed as they were.")
@@ -447,10 +447,12 @@ def _site(options: argparse.Namespace) -> int:
 
 
 def _kit(options: argparse.Namespace) -> int:
-    from solutions.classroom.release.publish import make_kit
+    from solutions.classroom.release.hand_out import make_kit
 
-    make_kit(options.place, _chosen(options.chapters))
-    print(f"The students' kit is in {options.place}: give them this folder.")
+    packed = make_kit(options.place, _chosen(options.chapters))
+    print(
+        f"The students' kit is {packed} ({packed.stat().st_size / 1e6:.0f} MB): give them this file. The same as a folder: {options.place}."
+    )
     return 0
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 from course.judging import archive
 from course.judging.sheets import sheet_name
 from solutions.classroom.assignment import Assignment
-from solutions.classroom.folder import ClassFolder, ClassFolderError, InUseError, locked, new_class
+from solutions.classroom.folder import ClassFolder, ClassFolderError, InUseError, locked
 from solutions.classroom.gradebook import released_before
 from solutions.classroom.release.changes import Change, change_of, refuse_what_loses_marks
 from solutions.classroom.release.kept_answers import is_current, make_answers
@@ -204,49 +203,3 @@ def _built(folder: ClassFolder) -> dict[str, str]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def lay_out_notebooks(place: Path, chapters: Sequence[str]) -> list[Path]:
-    """The students' notebooks and their answer sheets, a folder per chapter. A notebook that is there already stays."""
-    folder = new_class(REPOSITORY / "build" / "class")
-    laid = []
-    for chapter in chapters:
-        release(folder, chapter, force=True, wait=True)
-        target = place / chapter / f"{chapter}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sheet = sheet_name(chapter)
-        archive.write_bytes(target.parent / sheet, (folder.release(chapter) / sheet).read_bytes())
-        if not target.exists():
-            archive.write_bytes(target, (folder.release(chapter) / f"{chapter}.ipynb").read_bytes())
-            laid.append(target)
-    return laid
-
-
-def make_kit(place: Path, chapters: Sequence[str]) -> None:
-    """What a student installs and works in: `course` without its chapter texts, `datasets`, and the notebooks."""
-    ignored = shutil.ignore_patterns("chapters", "__pycache__", "*.pyc")
-    shutil.copytree(REPOSITORY / "course", place / "course", ignore=ignored, dirs_exist_ok=True)
-    recipes = shutil.ignore_patterns("recipes", "__pycache__")  # some use the reference
-    shutil.copytree(REPOSITORY / "datasets", place / "datasets", ignore=recipes, dirs_exist_ok=True)
-    for name in ("constraints.txt", "LICENSE"):
-        shutil.copy(REPOSITORY / name, place / name)
-    archive.write_bytes(place / "pyproject.toml", _kit_project().encode())
-    archive.write_bytes(place / "README.md", _KIT_README.encode())
-    lay_out_notebooks(place / "notebooks", chapters)
-
-
-def _kit_project() -> str:
-    """The project file without what only instructors and developers need."""
-    head = (REPOSITORY / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[0]
-    return head + '[tool.setuptools.packages.find]\ninclude = ["course*"]\n'
-
-
-_KIT_README = """# Explaining deep networks: your notebooks
-
-    python3 -m venv .venv && source .venv/bin/activate     (Windows: py -m venv .venv, then .venv\\\\Scripts\\\\activate)
-    pip install -c constraints.txt -e .
-    jupyter lab notebooks
-
-Open a chapter, fill the gaps, run the cell `check(…)` below each. `hint(…)` gives a hint, `progress()` shows where you are.
-Everything works without a network once it is installed.
-"""

@@ -29,6 +29,11 @@ from solutions.classroom.release.reference_source import definition, home_of, ne
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 GRADED_TAG = "raises-exception"
 SET_UP = "set-up"
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+"""The metadata of every notebook that we write."""
 SET_UP_WORDS = """\
 # Run this cell first, and again after every restart of the kernel.
 # For each exercise: write your code, run its cell, then the cell check(…) below it.
@@ -95,11 +100,7 @@ def source_notebook(chapter: str) -> NotebookNode:
         else:
             cells.append(new_markdown_cell(cell.source))
     _identify(cells, chapter)
-    metadata = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    return new_notebook(cells=cells, metadata=metadata)
+    return new_notebook(cells=cells, metadata=nbformat.from_dict(KERNEL))
 
 
 def student_notebook(chapter: str) -> NotebookNode:
