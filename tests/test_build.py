@@ -174,8 +174,9 @@ def test_the_kit_works_alone_and_holds_no_solution(tmp_path: Path) -> None:
 
 
 def _solutions_in(place: Path, chapter: str) -> list[tuple[str, str]]:
-    """Lines of the chapter's references, of those that students do not get, in any file."""
-    shown = "\n".join(cell.source for cell in student_notebook(chapter).cells)
+    """Lines of the chapter's references, of those that neither a cell nor a hint gives to students, in any file."""
+    hints = [hint for exercise in exercises_of(chapter).values() for hint in exercise.hints]
+    shown = "\n".join([*(cell.source for cell in student_notebook(chapter).cells), *hints])
     lines = {
         line.strip()
         for name in exercises_of(chapter)
