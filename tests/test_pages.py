@@ -20,6 +20,7 @@ from typing import Any
 import nbformat
 import pytest
 from attacks import every_attack
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
@@ -34,7 +35,7 @@ from solutions.classroom.gradebook import open_gradebook
 from solutions.classroom.grading.grade import grade_class
 from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.publish import environment, nbgrader, release
-from solutions.classroom.release.source_notebook import grade_id, source_notebook
+from solutions.classroom.release.source_notebook import grade_id, source_notebook, student_notebook
 
 CHAPTER, FIRST = "10_attention", "hard_attention"
 ATTACKERS = ("scripts_in_markdown", "scripts_in_outputs")
@@ -321,6 +322,44 @@ def test_feedback_shows_formulas_pictures_and_notes(
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+def test_feedback_begins_with_what_was_found_in_each_exercise_and_what_to_do_next() -> None:
+    from solutions.classroom.feedback import pages
+
+    notebook = student_notebook(CHAPTER)
+    said = {
+        "hard_attention": ("✔ Right. (2 of 2 points)\n", 2.0),
+        "soft_attention": ("✘ It differs (by 3). (0 of 3 points)", 0.0),
+    }
+    for cell in notebook.cells:
+        facts = cell.metadata.get("nbgrader", {})
+        name = cell.source.removeprefix("check(").removesuffix(")")
+        if name in said:
+            text, facts["score"] = said[name]
+            right = text.startswith("✔")
+            cell.outputs = [
+                new_output("stream", name="stdout", text=text)
+                if right
+                else new_output("error", ename="x", evalue="y", traceback=[text])
+            ]
+        elif facts.get("grade") and facts.get("solution"):
+            facts["score"], facts["comment"] = 2.0, "Well argued."
+    text = pages.page(
+        "feedback", notebook, {"notebook": "x", "score": 4, "max_score": 8, "late_penalty": 0, "reason": ""}
+    )
+    summary = BeautifulSoup(text, "html.parser").find("nav")
+    assert summary is not None
+    rows = [
+        [cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"])]
+        for row in summary.find_all("tr")
+    ]
+    assert rows[1:] == [
+        ["hard_attention", "2 of 2", "Right."],
+        ["soft_attention", "0 of 3", "It differs (by 3)."],
+        ["the attentive bank", "2 of 3", "Your answer in words. Well argued."],
+    ]
+    assert "To go on: open your notebook" in text
 
 
 def test_every_formula_of_the_chapters_is_shown_as_mathml() -> None:

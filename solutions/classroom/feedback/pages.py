@@ -5,6 +5,7 @@ minutes. What cannot be written in time is shown as plain text.
 """
 
 import multiprocessing
+import re
 import resource
 import signal
 import threading
@@ -170,12 +171,35 @@ def _shown(cell: dict[str, Any], plain: bool) -> dict[str, Any]:
     show = sanitize.plain_output if plain else sanitize.output
     kinds = [output.get("output_type", "") for output in cell["outputs"]]
     return cell | {
+        "name": _name_of(cell),
+        "sentence": _sentence(cell),
         "body": body,
         "more": f"{more} All of it was graded." if more else "",
         "comment": words(comment) if comment else "",
         "outputs": [show(kind, output) for kind, output in zip(kinds, cell["outputs"], strict=True)],
         "right": "error" not in kinds,
+        "wrong": "error" in kinds,
     }
+
+
+def _name_of(cell: dict[str, Any]) -> str:
+    """How a graded cell is called: the exercise, by its function; a question by its own name."""
+    called = re.fullmatch(r"\s*check\((\w+)\)\s*", cell["source"])
+    return called[1] if called else str(cell["graded"].get("grade_id", "")).replace("-", " ")
+
+
+_VERDICT = re.compile(r"[✔✘○] (.*?)(?: \([-+.e\d]+ of [-+.e\d]+ points\))?", re.DOTALL)
+
+
+def _sentence(cell: dict[str, Any]) -> str:
+    """What was said of a check cell, on one line."""
+    if cell["graded"].get("solution"):
+        return "Your answer in words."
+    said = " ".join(
+        " ".join((out.get("text", "") or out.get("traceback", "")).split()) for out in cell["outputs"]
+    )
+    found = _VERDICT.fullmatch(said)
+    return sanitize.cut(found[1] if found else said)[0][:500]
 
 
 @cache
