@@ -66,11 +66,11 @@ def _raised(got: Outcome, want: Outcome, which: str, hidden: bool) -> str:
     where = f" in your line {got.line} ({got.text})" if got.text and got.line else ""
     if got.raised == "MemoryError":
         return f"{which} it wanted more memory than it may have{where}."
-    said = "" if hidden or not got.message else f": {got.message}"
+    said = "" if hidden or not got.message else f": {got.message.removesuffix('.')}"
     asked = f" The docstring asks for a {want.raised} here." if want.raised else ""
     if got.miscalled:
         asked = " Its arguments should be those of the release."
-    return f"{which} it stopped with {got.raised}{where}{said}.{asked}".replace("..", ".")
+    return f"{which} it stopped with {got.raised}{where}{said}.{asked}"
 
 
 def _difference_of(
