@@ -75,11 +75,11 @@ def _soft_cases(seed: int) -> list[Case]:
         found = {"query": query, "memory": memory}
         return found if sharpness is None else {**found, "sharpness": sharpness}
 
-    sharp = case(rows, sharpness=200.0)
-    scores = _scores(sharp["query"], sharp["memory"])
-    wins = int(rng.integers(scores.shape[1]))  # by far: exp(200 · difference) is 0 to the last bit
-    reach = (scores.abs().amax(dim=1) + 1) / sharp["query"].square().sum(dim=1)
-    sharp["memory"][:, wins] = reach[:, None] * sharp["query"]
+    sharp = case(rows, sharpness=200.0)  # one item wins by far: exp(200 · difference) is 0 to the last bit
+    query, memory = sharp["query"], 0.2 * sharp["memory"]
+    size = query.norm(dim=-1, keepdim=True)
+    memory[:, int(rng.integers(memory.shape[1]))] = 0.85 * query / size.square()
+    sharp["query"], sharp["memory"] = 1.3 * query / size, memory * size[..., None] / 1.3
     narrow = case(some, sharpness=_between(rng, 0.5, 2))
     narrow["query"] = narrow["query"][:, :1]
     return [

@@ -129,16 +129,16 @@ def _fidelity_cases(seed: int) -> list[Case]:
 
 def _tree_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    features, more, rows = *_sizes(rng, 4, 7, 2), 350 + int(rng.integers(60))
+    features, more, rows = *_sizes(rng, 4, 7, 2), 600 + int(rng.integers(90))
 
-    def case(depth: int, *shape: int) -> Case:
-        return {"predict": _rule(rng, shape), "x": _inputs(rng, rows, shape), "depth": depth}
+    def case(depth: int, classes: int, *shape: int) -> Case:
+        return {"predict": _rule(rng, shape, classes), "x": _inputs(rng, rows, shape), "depth": depth}
 
     return [
-        case(4 + int(rng.integers(3)), 2, 2 + int(rng.integers(3))),
-        case(2 + int(rng.integers(2)), features),
-        case(1, 1, more, 1),
-        case(0, features),
+        case(4 + int(rng.integers(3)), 3, 2, 2 + int(rng.integers(3))),
+        case(2 + int(rng.integers(2)), 2, features),
+        case(1, 2, 1, more, 1),
+        case(0, 2, features),
     ]
 
 
@@ -149,12 +149,12 @@ def _inputs(rng: np.random.Generator, rows: int, shape: Sequence[int]) -> Tensor
     return x
 
 
-def _rule(rng: np.random.Generator, shape: tuple[int, ...], classes: int = 3) -> Callable[[Tensor], Tensor]:
-    """A network for the tree to imitate: one layer whose largest weights are on different features."""
+def _rule(rng: np.random.Generator, shape: tuple[int, ...], classes: int) -> Callable[[Tensor], Tensor]:
+    """A network for the tree to imitate: one layer whose largest weights are on different features, or for two classes on one."""
     features = int(np.prod(shape))
     weight = 0.3 * _numbers(rng, features, classes)
-    large = [0, *(1 + rng.permutation(features - 2)[: classes - 1])]
-    weight[large] += 3 * torch.eye(classes)[torch.from_numpy(rng.permutation(classes))]
+    large = [0, *(1 + rng.permutation(features - 2)[: classes - 1])] if classes > 2 else [0]
+    weight[large] += 3 * torch.eye(classes)[torch.from_numpy(rng.permutation(classes)[: len(large)])]
 
     def predict(x: Tensor) -> Tensor:
         if tuple(x.shape[1:]) != shape:
@@ -315,7 +315,9 @@ def _basis_cases(seed: int) -> list[Case]:
         }
 
     singular = case(1.0)
-    singular["q"][-1] = 2 * singular["q"][0]
+    singular["q"][int(rng.integers(len(singular["q"])))] = (
+        0  # exactly, whoever asks: no rounding turns it into an inverse
+    )
     return [case(1.0), case(_between(rng, 0.1, 0.2)), singular]
 
 
@@ -516,7 +518,7 @@ EXERCISES = [
         observe=_observe_tree,
         compare={
             "depth of the tree": equal(),
-            "answers": at_least(_agreement, slack=0.05),
+            "answers": at_least(_agreement, slack=0.065),
             "tree of a second call": equal(),
         },
     ),
