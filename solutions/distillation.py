@@ -112,8 +112,8 @@ def distill_tree(
 ) -> DecisionTreeClassifier:
     """Grow a decision tree that imitates a network: it learns the network's answers, never the labels.
 
-    The tree is scikit-learn's DecisionTreeClassifier with at most `depth` questions on any path; each
-    question compares one input feature with a threshold.
+    The tree is scikit-learn's DecisionTreeClassifier, its other settings as they are, with at most `depth`
+    questions on any path; each question compares one input feature with a threshold.
 
     predict: the network, a batch to one score per class. x: inputs in any shape; the network is asked about
     them as they are, the tree sees each as one flat row. depth: at least 1.

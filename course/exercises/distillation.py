@@ -135,7 +135,7 @@ def _tree_cases(seed: int) -> list[Case]:
         return {"predict": _rule(rng, shape, classes), "x": _inputs(rng, rows, shape), "depth": depth}
 
     return [
-        case(4 + int(rng.integers(3)), 3, 2, 2 + int(rng.integers(3))),
+        case(5 + int(rng.integers(3)), 3, 2, 2 + int(rng.integers(3))),
         case(2 + int(rng.integers(2)), 2, features),
         case(1, 2, 1, more, 1),
         case(0, 2, features),
@@ -532,6 +532,7 @@ EXERCISES = [
             "Keep one column per node of the level you have reached. Each splits into two: times 1 − p (left), times p (right).",
             "Level l's nodes are 2^l − 1 to 2^(l+1) − 2. `torch.stack([left, right], dim=-1).flatten(1)` keeps children side by side.",
         ),
+        slope=("w", "b"),
     ),
     Exercise(
         "soft_tree_probabilities",
@@ -543,6 +544,7 @@ EXERCISES = [
             "Make the leaves' logits into probabilities, each leaf for itself.",
             "A sum over leaves of (batch, leaves) times (leaves, classes): that is one matrix product.",
         ),
+        slope=("w", "b", "leaves"),
     ),
     Exercise(
         "word_value",

@@ -100,8 +100,8 @@ def _difference_of(
         return None
     if name.startswith(SLOPE) and mine == NO_SLOPE and isinstance(expected, Tensor):
         return "different", (
-            f"{which} the values are right, but no gradient reaches `{name.removeprefix(SLOPE)}`, and the chapter trains"
-            " through this function: nothing in it may cut the gradient off (no_grad, detach, item, numpy)."
+            f"{which} the values are right, but no gradient reaches `{name.removeprefix(SLOPE)}`, and gradients are to"
+            " flow through this function: nothing in it may cut them off (no_grad, detach, item, numpy)."
         )
     if isinstance(expected, Tensor) and isinstance(mine, str):
         but = "" if hidden else f", but it is {_described(mine)}"
