@@ -249,7 +249,7 @@ def _automaton(rng: np.random.Generator, states: int, letters: int, size: float 
     """
 
     def weights(*shape: int) -> Tensor:
-        positive, negative = rng.uniform(0.3, 1, size=shape), -rng.uniform(0.05, 0.2, size=shape)
+        positive, negative = rng.uniform(0.3, 1, size=shape), -rng.uniform(0.02, 0.1, size=shape)
         return torch.from_numpy(np.where(rng.uniform(size=shape) < 0.8, positive, negative))
 
     transitions = weights(letters, states, states)
