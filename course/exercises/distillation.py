@@ -372,7 +372,7 @@ def _spectral_cases(seed: int) -> list[Case]:
             automaton = _two_signed_automaton(rng, states, letters)
             blocks = _blocks(automaton, prefixes, suffixes)
             d = torch.linalg.svdvals(blocks[0])
-            if d[states - 1] > 0.02 * d[0] and (rank >= states or rank < 1 or d[rank] < 0.6 * d[rank - 1]):
+            if d[states - 1] > 0.05 * d[0] and (rank >= states or rank < 1 or d[rank] < 0.6 * d[rank - 1]):
                 return {"blocks": blocks, "rank": rank}
 
     silent = case(states, states, some, few, 2, 7)  # a black box that gives every word a 0
