@@ -22,7 +22,7 @@ def hard_attention(
 
     query: q. memory: the n items u_i; each query of the batch has a memory of its own.
     Returns (i*, u*): the index of the best item, and the item. Between equal matches the first wins.
-    Raises ValueError when query and memory differ in their dimension d.
+    Raises ValueError when query and memory differ in their dimension d, even if one of them is 1.
 
     Source: the lecture; Weston, Chopra & Bordes (2015), Memory networks, eq. 2.
     """
@@ -42,8 +42,9 @@ def soft_attention(
 
     query: q. memory: the n items u_i. sharpness: β ≥ 0; 0 gives the plain mean of the items, β → ∞ the hard
     choice.
-    Returns (weights p, read); each row of weights sums to 1.
-    Raises ValueError when query and memory differ in their dimension d, or when β is negative.
+    Returns (weights p, read); each row of weights sums to 1. β ⟨u_i, q⟩ may be several hundred: nothing may overflow.
+    Gradients flow through, to the query and to the memory.
+    Raises ValueError when query and memory differ in their dimension d, even if one of them is 1, or when β is negative.
 
     Source: the lecture; Sukhbaatar, Szlam, Weston & Fergus (2015), End-to-end memory networks, eqs. 1–2.
     """
@@ -68,8 +69,8 @@ def soft_lookup(
 
     query: q. keys: where the n entries lie. values: what they say, of any width v. sharpness: β > 0, in
     units of 1 / distance²; large β answers like the nearest entry, small β like the mean of all.
-    Unlike ⟨k_i, q⟩, the distance does not favour long keys.
-    Raises ValueError when there is not one value per key.
+    Unlike ⟨k_i, q⟩, the distance does not favour long keys. Gradients flow through, to query, keys and values.
+    Raises ValueError when there is not one value per key, also where torch would use one value for all keys.
 
     Source: Nadaraya (1964), Watson (1964): kernel regression with a Gaussian kernel, which attention is.
     """
@@ -104,6 +105,7 @@ def feature_attention(
 
     x: inputs, one row each. weight: W, one row per feature that is weighed. bias: b.
     Returns (a, gated): the attention, each row summing to 1, and the inputs multiplied by it.
+    Gradients flow through, to x, weight and bias: the network learns where to look.
     In Keras this is `multiply([inputs, Dense(features, activation="softmax")(inputs)])`.
 
     Source: the lecture's Keras example.

@@ -118,7 +118,7 @@ def spectral_automaton(
 
     blocks: (H, H_Σ, h_P, h_S) as hankel_blocks returns them. rank: the number of states.
     Returns (α₀, α∞, A). The states have no names: any invertible change of basis gives the same values.
-    Raises ValueError when H has fewer than `rank` singular values above rounding error.
+    Raises ValueError when `rank` is below 1, or H has fewer than `rank` singular values above rounding error.
 
     Source: Balle et al. (2014), section 3.3; Ayache, Eyraud & Goudian (2018), section 3.
     """
@@ -220,7 +220,7 @@ def ndcg(
 
     expected: p, what the reference model expects. predicted: the candidate's values for the same symbols;
     only their order counts. k: how many places are judged, 1 … symbols.
-    Returns a number between 0 and 1 per row.
+    Returns a number between 0 and 1 per row; 0 for a row in which there is nothing to gain, because p is 0 everywhere.
     Raises ValueError when k is not between 1 and the number of symbols.
 
     Source: Järvelin & Kekäläinen (2002); with probabilities as gains in the SPiCe competition (Balle et al.,
@@ -232,7 +232,7 @@ def ndcg(
     order = predicted.argsort(dim=-1, descending=True)[..., :k]
     gained = (expected.gather(-1, order) * discount).sum(dim=-1)
     best = (expected.topk(k, dim=-1).values * discount).sum(dim=-1)
-    return gained / best
+    return torch.where(best > 0, gained / best, 0.0)
 
 
 def compare_with_rnn(

@@ -24,7 +24,8 @@ def soft_targets(
     Formula: p_k = exp(z_k / T) / Σ_j exp(z_j / T)
 
     logits: z, one row per input. temperature: T > 0; 1 is the usual softmax, above 1 is softer (the unlikely
-    classes become visible), towards 0 is harder.
+    classes become visible), towards 0 is harder. z / T may be several hundred, as a sure network's is when T is small:
+    nothing may overflow.
     Returns one probability per class; each row sums to 1.
     Raises ValueError when the temperature is not positive.
 
@@ -74,7 +75,7 @@ def bias_for_share(logits: Float[Tensor, "batch classes"], target: int, share: f
     so that exactly r rows go to class c. No label is needed, only the share of the class.
 
     logits: z. target: c, the class to be raised or lowered. share: wanted share of rows, above 0 and below 1.
-    Returns b, a scalar.
+    Returns b, a scalar. The logits stay as they are.
     Raises ValueError when share · n rounds to no row or to every row.
 
     Source: Hinton, Vinyals & Dean (2015), section 3, where the bias of the class that the student never saw
@@ -97,7 +98,7 @@ def fidelity(a: Float[Tensor, "batch classes"], b: Float[Tensor, "batch classes"
     a, b: logits or probabilities of the two models, row by row for the same inputs; right or wrong does not
     matter.
     Returns a share between 0 and 1.
-    Raises ValueError when the two have different shapes.
+    Raises ValueError when the two have different shapes, also where torch would stretch one to fit the other.
 
     Source: Craven & Shavlik (1996), Extracting tree-structured representations of trained networks.
     """
@@ -111,8 +112,8 @@ def distill_tree(
 ) -> DecisionTreeClassifier:
     """Grow a decision tree that imitates a network: it learns the network's answers, never the labels.
 
-    The tree is scikit-learn's DecisionTreeClassifier with at most `depth` questions on any path; each
-    question compares one input feature with a threshold.
+    The tree is scikit-learn's DecisionTreeClassifier, its other settings as they are, with at most `depth`
+    questions on any path; each question compares one input feature with a threshold.
 
     predict: the network, a batch to one score per class. x: inputs in any shape; the network is asked about
     them as they are, the tree sees each as one flat row. depth: at least 1.
@@ -140,7 +141,8 @@ def path_probabilities(
     x: flat inputs. w, b: one filter and one bias per inner node, in reading order, level by level from the
     root: the children of node i are 2i+1 (left) and 2i+2 (right). nodes = 2^depth − 1; leaves = 2^depth,
     from left to right.
-    Returns one probability per leaf; each row sums to 1.
+    A tree of depth 0 has no node, and one leaf in which every input ends.
+    Returns one probability per leaf; each row sums to 1. Gradients flow through, to w and b: trees are trained by them.
     Raises ValueError when the number of nodes is not 2^depth − 1.
 
     Source: Frosst & Hinton (2017), Distilling a neural network into a soft decision tree, eq. 1.
@@ -168,7 +170,7 @@ def soft_tree_probabilities(
 
     x, w, b: as in path_probabilities. leaves: φ, one row of logits per leaf, left to right. A leaf's answer
     does not depend on the input.
-    Returns one probability per class; each row sums to 1.
+    Returns one probability per class; each row sums to 1. Gradients flow through, to w, b and leaves.
     Raises ValueError when there is not one leaf more than there are inner nodes.
 
     Source: Frosst & Hinton (2017), section 2, eq. 2.
@@ -192,7 +194,7 @@ def soft_tree_loss(
              α_i = Σ_x P^i(x) p_i(x) / Σ_x P^i(x), the share of the inputs at node i that turn right
 
     x, w, b, leaves: as in soft_tree_probabilities. targets: T, probabilities per class, for distillation the
-    teacher's. balance: λ ≥ 0.
+    teacher's. balance: λ ≥ 0. A node that no input reaches has the share 0: it costs, and pulls at nothing.
 
     Source: Frosst & Hinton (2017), eqs. 3–5 (each leaf is asked to answer alone, which is what keeps the
     leaves readable; like the common implementations without the outer logarithm of eq. 3).
@@ -203,7 +205,8 @@ def soft_tree_loss(
     for level in range(int(math.log2(len(leaves)))):
         here = slice(2**level - 1, 2 ** (level + 1) - 1)
         reach = path_probabilities(x, w[: here.start], b[: here.start])
-        share = ((reach * right[:, here]).sum(dim=0) / reach.sum(dim=0)).clamp(1e-6, 1 - 1e-6)
+        inputs = reach.sum(dim=0).clamp_min(1e-6)
+        share = ((reach * right[:, here]).sum(dim=0) / inputs).clamp(1e-6, 1 - 1e-6)
         loss = loss - balance * 2.0**-level * 0.5 * (share.log() + (1 - share).log()).sum()
     return loss
 

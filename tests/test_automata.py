@@ -281,6 +281,15 @@ def test_ndcg_agrees_with_scikit_learn():
     assert float(ndcg(expected, expected.log(), 3).min()) == pytest.approx(1.0)
 
 
+def test_ndcg_of_a_row_with_nothing_to_gain_is_zero_as_in_scikit_learn():
+    expected, predicted = drawn(2, 5).softmax(-1), drawn(2, 5, seed=1)
+    expected[1] = 0
+    values = ndcg(expected, predicted, 3)
+    assert values.dtype == expected.dtype
+    assert float(values[0]) > 0
+    assert float(values[1]) == 0 == ndcg_score(expected[1:], predicted[1:], k=3)
+
+
 @pytest.mark.parametrize("k", [0, 6])
 def test_ndcg_judges_at_most_as_many_places_as_there_are(k):
     with pytest.raises(ValueError, match="between 1 and the 5"):

@@ -188,6 +188,10 @@ def test_a_decided_soft_tree_sends_everything_to_one_leaf(dtype, device):
     torch.testing.assert_close(paths, torch.tensor([[0.0, 0, 1, 0]], dtype=dtype, device=device))
 
 
+def test_a_tree_without_nodes_is_one_leaf():
+    assert path_probabilities(drawn(3, 2), drawn(0, 2), drawn(0)).tolist() == [[1.0], [1.0], [1.0]]
+
+
 @pytest.mark.parametrize("nodes", [2, 4, 8])
 def test_only_full_trees_are_taken(nodes):
     with pytest.raises(ValueError, match="nodes"):
@@ -222,6 +226,18 @@ def test_soft_tree_loss_is_each_leafs_cross_entropy_plus_the_balance():
     torch.testing.assert_close(soft_tree_loss(x, w, b, leaves, targets, 0.3), expected)
 
 
+def test_a_node_that_no_input_reaches_costs_and_pulls_at_nothing():
+    """Its share was 0/0: one such node made the whole loss NaN, and the next step every weight."""
+    x, leaves, targets = torch.ones(4, 1), torch.zeros(4, 2), torch.full((4, 2), 0.5)
+    w = torch.tensor([[1000.0], [0.3], [0.5]]).requires_grad_()  # all turn right: nobody comes to node 1
+    loss = soft_tree_loss(x, w, torch.zeros(3), leaves, targets, 0.1)
+    (slope,) = torch.autograd.grad(loss, w)
+    assert loss.isfinite()
+    assert slope.isfinite().all()
+    assert slope[1] == 0
+    assert slope[2] != 0
+
+
 # ---- training
 
 
@@ -239,6 +255,15 @@ def test_a_trained_soft_tree_repeats_its_teacher_and_repeats_itself():
     ]
     assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
     assert float(fidelity(soft_tree_probabilities(x, *runs[0]), teacher)) > 0.93
+
+
+def test_a_soft_tree_stays_finite_on_pixels_from_0_to_255():
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.uniform(0, 255, size=(300, 64)) * (rng.uniform(size=(300, 64)) < 0.3)).float()
+    targets = torch.softmax(torch.from_numpy(rng.normal(size=(300, 3))).float(), dim=-1)
+    w, b, leaves = train_soft_tree(x, targets, 3, 5, torch.Generator().manual_seed(0))
+    assert all(part.isfinite().all() for part in (w, b, leaves))
+    assert soft_tree_loss(x, w, b, leaves, targets, 0.1).isfinite()
 
 
 def test_a_student_learns_from_soft_answers_alone():
@@ -279,11 +304,11 @@ def row_and_column(blocks, rank):
 @pytest.mark.parametrize(
     ("name", "function", "said"),
     [
-        ("distill_tree", asks_about_flat_rows, "inputs of shape (batch, 2, 3)"),
+        ("distill_tree", asks_about_flat_rows, "takes inputs of shape (batch, 2, "),
         ("hankel_blocks", tables_in_single_precision, "float32 where the docstring promises float64"),
         ("hankel_blocks", asks_with_lists, "a tuple of letters, not a list"),
         ("spectral_automaton", a_list_of_matrices, "one tensor (letters, states, states), but is a list"),
-        ("spectral_automaton", row_and_column, "the shape (states,), but has (1, 2)"),
+        ("spectral_automaton", row_and_column, "the shape (states,), but has (1, "),
         ("spectral_automaton", lambda blocks, rank: None, "what came back instead: the result: None"),
     ],
 )

@@ -288,6 +288,41 @@ def test_an_exception_is_no_proof_that_a_dependency_was_followed() -> None:
     assert (verdict.kind, verdict.points, verdict.follows) == ("follows", 0, "halve")
 
 
+def _halve_if_positive(x: Tensor, scale: float) -> Tensor:
+    if scale < 0:
+        raise ValueError
+    return scale * x / 2
+
+
+def test_whoever_keeps_a_promise_that_their_dependency_forgot_still_follows_it() -> None:
+    """The reference given the misconception lets the error pass; a student who asks for it beforehand does not."""
+    exercise = Exercise("halve", lambda seed: [*_cases(seed), {**_cases(seed)[0], "scale": -1.0}], points=3)
+    inputs = [frozen_inputs(exercise, seed) for seed in SEEDS]
+    sheet = Answers(SEEDS, inputs, record(_halve_if_positive, exercise, SEEDS, inputs))
+    sheet.given[("double", "forgets_the_scale")] = record(lambda x, scale: x / 2, exercise, SEEDS, inputs)
+    theirs = {"double": Verdict("double", "misconception", 0, 1, "…", "forgets_the_scale")}
+
+    def asks_beforehand(x: Tensor, scale: float) -> Tensor:
+        return x / 2 if scale > 0 else _halve_if_positive(x, scale)
+
+    def raises_always(x: Tensor, scale: float) -> Tensor:
+        raise ValueError
+
+    for fn, kind in ((asks_beforehand, "right"), (raises_always, "follows")):
+        assert compare(exercise, record(fn, exercise, SEEDS, inputs), sheet, theirs).kind == kind
+
+
+def test_a_librarys_own_kind_of_a_promised_error_is_that_error() -> None:
+    class SingularError(ValueError):
+        pass
+
+    def singular(x: Tensor, scale: float) -> Tensor:
+        raise SingularError
+
+    outcomes = record(singular, EXERCISE, SEEDS, ANSWERS.inputs)
+    assert {outcome.raised for outcome in outcomes} == {"ValueError"}
+
+
 def test_a_score_that_fails_on_what_was_recorded_is_a_wrong_answer() -> None:
     """Anybody may have written a recording; what no score was made for must not end the grading of a class."""
     for trouble in (ZeroDivisionError, OverflowError, MemoryError, AssertionError):

@@ -240,6 +240,16 @@ def test_the_gradient_that_arrives_at_an_argument_is_judged_where_an_exercise_de
     assert "no gradient reaches `x`" in verdict.message
 
 
+def test_where_nothing_can_change_the_result_no_gradient_is_a_gradient_of_zero() -> None:
+    exercise = Exercise("scale", lambda seed: [{"x": torch.ones(2)}, {"x": torch.ones(0)}], slope=("x",))
+    inputs = [frozen_inputs(exercise, 1)]
+    wanted = Answers([1], inputs, record(lambda x: x * 0 + 1, exercise, [1], inputs))
+    assert compare(exercise, record(torch.ones_like, exercise, [1], inputs), wanted).right
+    wanted = Answers([1], inputs, record(torch.ones_like, exercise, [1], inputs))
+    assert compare(exercise, record(lambda x: x * 0 + 1, exercise, [1], inputs), wanted).right
+    assert not compare(exercise, record(lambda x: x - x.detach() + 1, exercise, [1], inputs), wanted).right
+
+
 def test_a_class_is_graded_by_the_course_that_looked_at_the_same_traces() -> None:
     roots = [(f.__module__, f.__name__) for f in (compare, record)]
     lines = "\n".join(course_version._sources(roots))

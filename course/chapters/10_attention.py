@@ -51,8 +51,9 @@ for step in (0.0, 0.1, 0.2, -0.5):
     print(f"query moved by {step:+.1f}: item {names[int(index)]}, answer ({item[0]:.1f}, {item[1]:.1f})")
 
 # %% [markdown]
-# Not at all, not at all, and then it jumps. The gradient is zero wherever there is one, so nothing can be *learned* through this choice: neither
-# a better query nor a better memory. That is why we make it smooth.
+# Not at all, not at all, and then it jumps. The query's gradient is zero wherever there is one, so no better query can be *learned* through this
+# choice. The chosen item does get a gradient (move it, and the answer moves along), but the others get none: nothing says that another one would
+# have been the better choice. That is why we make it smooth.
 
 # %% [markdown]
 # ## Take them all, each by how well it matches

@@ -26,6 +26,9 @@ MOST_LEFT = 20
 _NO_MEMORY = "can't allocate memory"
 """What torch says, in a RuntimeError, when the processor's memory is full; there is no type for it, as there is on a GPU."""
 
+_PROMISED = (ValueError, TypeError, IndexError, KeyError)
+"""What docstrings promise. NumPy's LinAlgError is a ValueError, and so is what scikit-learn raises at parameters."""
+
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
@@ -139,7 +142,7 @@ def _outcome(fn: Callable[..., Any], exercise: Exercise, case: Case, leaves: dic
         return Outcome(
             raised="MemoryError"
             if isinstance(error, RuntimeError) and _NO_MEMORY in said
-            else type(error).__name__,
+            else _kind_of(error),
             message=message[0][:300] if message else "",
             file=file,
             line=line,
@@ -147,6 +150,14 @@ def _outcome(fn: Callable[..., Any], exercise: Exercise, case: Case, leaves: dic
             text=text,
             miscalled=isinstance(error, TypeError) and not text and not _takes(fn, case),
         )
+
+
+def _kind_of(error: BaseException) -> str:
+    """The name of its type; of a kind of a library's own, the error that it is a kind of where docstrings promise that one."""
+    if type(error).__module__ == "builtins":
+        return type(error).__name__
+    promised = (kind for kind in _PROMISED if isinstance(error, kind))
+    return next(promised, type(error)).__name__
 
 
 def _takes(fn: Callable[..., Any], case: Case) -> bool:

@@ -75,10 +75,16 @@ def compare(
             return verdict("dtype", promised)
         return verdict("right", "Right.", exercise.points)
 
+    errors = {number for number, want in enumerate(answers.expected) if want.raised}
+
+    def asked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+        return [outcome for number, outcome in enumerate(outcomes) if number not in errors]
+
+    kept = {n for n in errors if n < len(recorded) and recorded[n].raised == answers.expected[n].raised}
     for (name, bad), outcomes in answers.given.items():
         theirs = dependencies.get(name)
-        believed = theirs is not None and theirs.misconception == bad and prove_something(outcomes)
-        if believed and same(outcomes, one_sided=True):
+        believed = theirs is not None and theirs.misconception == bad and prove_something(asked(outcomes))
+        if believed and same(outcomes, one_sided=True, but=kept):  # a promise may be kept, whatever is called
             return verdict("right", f"Right, given your {name}.", exercise.points, follows=name)
 
     for pair, outcomes in answers.given_both.items():
@@ -97,7 +103,6 @@ def compare(
     if missing is not None:
         return verdict("open", "Not done yet.")
 
-    errors = {number for number, want in enumerate(answers.expected) if want.raised}
     for but in (
         (set(), errors) if errors else (set(),)
     ):  # who forgot a promised error may have a misconception, too

@@ -1,7 +1,9 @@
 """Chapter 9: what people really write, and other right ways to write it."""
 
 import itertools
+import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -43,7 +45,36 @@ def softmax_down_the_batch(logits, temperature):
     return torch.softmax(logits / temperature, dim=0)
 
 
+def returns_logarithms(logits, temperature):
+    """These are the logarithms of the probabilities: they are negative, and their exponentials sum to 1. A loss may want them; here the probabilities themselves are asked for."""
+    return torch.log_softmax(logits / temperature, dim=-1)
+
+
+def powers_without_normalizing(logits, temperature):
+    """Each probability was raised to the power 1/T. That gives the right proportions, but the rows do not sum to 1 any more."""
+    return torch.softmax(logits, dim=-1) ** (1 / temperature)
+
+
+def shares_one_unit_in_the_batch(logits, temperature):
+    """All numbers of the batch together sum to 1: they were divided by one sum over everything. Each row should have a sum of its own."""
+    return torch.softmax((logits / temperature).flatten(), dim=0).view_as(logits)
+
+
+def forgets_the_exponential(logits, temperature):
+    """Your rows sum to 1, but they hold negative shares or shares above 1, for the logits were divided by their sum. No probability is negative: something has to make the logits positive first."""
+    z = logits / temperature
+    return z / z.sum(dim=-1, keepdim=True)
+
+
+def lets_the_exponential_overflow(logits, temperature):
+    """Right for small logits, but NaN where they are hundreds: exp(100) is more than a float32 can hold, and ∞/∞ is NaN. The probabilities stay the same when one number is taken from all logits of a row; torch's own softmax does that."""
+    z = (logits / temperature).exp()
+    return z / z.sum(dim=-1, keepdim=True)
+
+
 def soft_targets_by_exp(logits, temperature):
+    if temperature <= 0:
+        raise ValueError("only a positive temperature")
     z = (logits - logits.amax(dim=-1, keepdim=True)) / temperature
     return z.exp() / z.exp().sum(dim=-1, keepdim=True)
 
@@ -128,7 +159,28 @@ def heats_without_cooling_the_student(student, teacher, labels, temperature, alp
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
 
 
+def heats_only_the_student(student, teacher, labels, temperature, alpha):
+    """Your number is that of a teacher at T = 1 and a student at T. The student would have to be T times as sure as its teacher to agree with it; both must be heated alike."""
+    soft = F.kl_div(
+        F.log_softmax(student / temperature, dim=-1), soft_targets(teacher, 1.0), reduction="batchmean"
+    )
+    return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, labels)
+
+
+def adds_the_labels_in_full(student, teacher, labels, temperature, alpha):
+    """The hard term has the weight 1, whatever α is. The two weights sum to 1: what the teacher gets, the labels lose."""
+    soft, hard = _terms(student, teacher, labels, temperature)
+    return alpha * temperature**2 * soft + hard
+
+
+def takes_the_teachers_choice_for_labels(student, teacher, labels, temperature, alpha):
+    """Your hard term asks for the teacher's favourite class, not for the label. A teacher can be wrong; the labels are there to say so."""
+    return distillation_loss(student, teacher, teacher.argmax(dim=-1), temperature, alpha)
+
+
 def distillation_loss_by_entropies(student, teacher, labels, temperature, alpha):
+    if not 0 <= alpha <= 1 or temperature <= 0:
+        raise ValueError("alpha is a share, the temperature positive")
     p = torch.softmax(teacher / temperature, dim=-1)
     soft = F.cross_entropy(student / temperature, p) - torch.special.entr(p).sum(dim=-1).mean()
     hard = F.nll_loss(F.log_softmax(student, dim=-1), labels)
@@ -168,6 +220,17 @@ def rounds_down(logits, target, share):
     return (margins[r - 1] + margins[r]) / 2
 
 
+def rounds_up(logits, target, share):
+    """One row too many goes to class c where share · n has a small fraction: of 5.3 rows you made 6. The number is to be rounded, not raised to the next whole one."""
+    r, margins = math.ceil(share * len(logits)), _margins(logits, target)
+    return (margins[r - 1] + margins[r]) / 2
+
+
+def asks_for_a_quantile(logits, target, share):
+    """This is a quantile of the margins, near the right place and not on it: `quantile` weighs two neighbours by how far the share lies between them. Wanted is the middle between the r-th and the next."""
+    return _margins(logits, target).quantile(share)
+
+
 def begins_with_the_largest(logits, target, share):
     """You sorted the margins from large to small. The rows with the smallest margins go over to class c first."""
     r, margins = round(share * len(logits)), _margins(logits, target).flip(0)
@@ -180,6 +243,8 @@ def lowers_instead_of_raising(logits, target, share):
 
 
 def bias_for_share_by_kth_value(logits, target, share):
+    if round(share * len(logits)) in (0, len(logits)):
+        raise ValueError("no row, or every row")
     others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
     margins, r = others.max(dim=1).values - logits[:, target], round(share * len(logits))
     return 0.5 * (margins.kthvalue(r).values + margins.kthvalue(r + 1).values)
@@ -208,7 +273,19 @@ def counts_the_differences(a, b):
     return 1 - fidelity(a, b)
 
 
+def wants_the_same_ranking(a, b):
+    """You counted the inputs on which both models rank all the classes alike. What they answer is the best class only; below it they may differ."""
+    return (a.argsort(dim=-1) == b.argsort(dim=-1)).all(dim=-1).to(a.dtype).mean()
+
+
+def looks_up_the_others_answer(a, b):
+    """This is the mean of what the second model gives to the first one's answers: how sure it is of them. Fidelity counts how often both choose the same class."""
+    return b.gather(-1, a.argmax(dim=-1, keepdim=True)).mean()
+
+
 def fidelity_by_sorting(a, b):
+    if list(a.shape) != list(b.shape):
+        raise ValueError("answers to other questions")
     same = a.sort(dim=1).indices[:, -1] == b.sort(dim=1).indices[:, -1]
     return same.double().sum() / len(same)
 
@@ -240,6 +317,11 @@ def learns_the_worst_class(predict, x, depth):
     return tree.fit(x.flatten(1).numpy(), predict(x).argmin(dim=-1).numpy())
 
 
+def counts_the_leaf_as_a_question(predict, x, depth):
+    """Your tree asks one question less than it may. scikit-learn's depth counts questions as we do: a tree of depth 1 asks one, and has two leaves."""
+    return distill_tree(predict, x, depth - 1)
+
+
 def distill_tree_from_lists(predict, x, depth):
     rows = x.reshape(len(x), -1).tolist()
     tree = DecisionTreeClassifier(max_depth=depth, random_state=7)
@@ -250,7 +332,7 @@ def distill_tree_from_lists(predict, x, depth):
 
 
 def _descend(right, split):
-    paths = torch.ones_like(right[:, :1])
+    paths = right.new_ones(len(right), 1)
     first, width = 0, 1
     while first < right.shape[1]:
         paths = split(paths, right[:, first : first + width])
@@ -290,10 +372,38 @@ def softmax_over_the_nodes(x, w, b):
     return _descend(right, lambda paths, p: _side_by_side(paths * (1 - p), paths * p))
 
 
+def turns_hard(x, w, b):
+    """Every row has a single 1: your nodes decide, they do not weigh. A soft tree goes both ways at once, with p_i and 1 − p_i; only so can a gradient tell it where to turn."""
+    right = (x @ w.T + b > 0).to(x.dtype)
+    return _descend(right, lambda paths, p: _side_by_side(paths * (1 - p), paths * p))
+
+
+def adds_up_logarithms(x, w, b):
+    """These are the logarithms of the probabilities: a sum of log p along each path. Their exponentials are what is asked for."""
+    return path_probabilities(x, w, b).log()
+
+
+def numbers_the_nodes_depth_first(x, w, b):
+    """Each node uses another node's filter: yours are numbered down the left branch first. In reading order a whole level comes before the next one, and the children of node i are 2i + 1 and 2i + 2."""
+    order = []
+
+    def visit(node):
+        if node < len(w):
+            order.append(node)
+            visit(2 * node + 1)
+            visit(2 * node + 2)
+
+    visit(0)
+    place = torch.tensor(order, dtype=torch.long).argsort()
+    return path_probabilities(x, w[place], b[place])
+
+
 def path_probabilities_leaf_by_leaf(x, w, b):
     right, depth, columns = torch.sigmoid(x @ w.T + b), (len(w) + 1).bit_length() - 1, []
+    if len(w) + 1 != 2**depth:
+        raise ValueError("no full tree")
     for leaf in range(2**depth):
-        node, chance = 0, 1.0
+        node, chance = 0, torch.ones_like(x[:, 0])
         for level in reversed(range(depth)):
             turn = leaf >> level & 1
             chance = chance * (right[:, node] if turn else 1 - right[:, node])
@@ -325,7 +435,19 @@ def softmax_over_the_leaves(x, w, b, leaves):
     return path_probabilities(x, w, b) @ torch.softmax(leaves, dim=0)
 
 
+def mixes_logarithms(x, w, b, leaves):
+    """You mixed the logarithms of the leaves' distributions. The rows do not sum to 1 then, and their exponentials do not either: it is the probabilities that are mixed."""
+    return path_probabilities(x, w, b) @ torch.log_softmax(leaves, dim=-1)
+
+
+def lets_every_leaf_count_alike(x, w, b, leaves):
+    """Every input gets the same answer: the plain mean over the leaves. How likely it is to end in each of them depends on x."""
+    return torch.softmax(leaves, dim=-1).mean(dim=0).expand(len(x), -1)
+
+
 def soft_tree_by_loop(x, w, b, leaves):
+    if len(leaves) - len(w) != 1:
+        raise ValueError("a leaf too many, or too few")
     answer = 0.0
     for chance, leaf in zip(path_probabilities(x, w, b).T, leaves, strict=True):
         answer = answer + chance[:, None] * leaf.exp() / leaf.exp().sum()
@@ -350,6 +472,23 @@ def forgets_the_final_weights(automaton, word):
     """You added up where the automaton stands after the last letter. Not every state is equally ready to end there: that is what the final weights say."""
     initial, _, transitions = automaton
     return word_value((initial, torch.ones_like(initial), transitions), word)
+
+
+def forgets_the_initial_weights(automaton, word):
+    """Your automaton begins in all states alike, with the weight 1 each. Where it begins, and how much it counts, is what the initial weights say."""
+    initial, final, transitions = automaton
+    return word_value((torch.ones_like(initial), final, transitions), word)
+
+
+def adds_the_matrices(automaton, word):
+    """You added up the matrices of the word's letters. One letter is read after the other: each matrix acts on the state that the letters before it have left."""
+    initial, final, transitions = automaton
+    return initial @ sum((transitions[letter] for letter in word), torch.eye(len(initial)).to(final)) @ final
+
+
+def gives_the_empty_word_one(automaton, word):
+    """Right for all words but the empty one, which is 1 with you. It has no letters, but the automaton still begins and ends: its value is made of the two vectors that are left."""
+    return word_value(automaton, word) if len(word) else torch.ones_like(automaton[0][0])
 
 
 def follows_the_best_path_only(automaton, word):
@@ -412,9 +551,25 @@ def inverts_number_by_number(automaton, prefix):
     return word_value((initial, inverse @ final, transitions), prefix)
 
 
+def adds_in_place_of_subtracting(automaton, prefix):
+    """The words of odd and of even length have opposite signs in your sum: that is I − A + A² − …, the inverse of I + A. Which matrix has I + A + A² + … as its inverse?"""
+    initial, final, transitions = automaton
+    rest = torch.linalg.solve(torch.eye(len(final)).to(final) + transitions.sum(dim=0), final)
+    return word_value((initial, rest, transitions), prefix)
+
+
+def averages_the_letters(automaton, prefix):
+    """Too small: your A is the mean of the letters' matrices. Every letter may follow, and the words with any of them all count: A is their sum."""
+    initial, final, transitions = automaton
+    rest = torch.linalg.solve(torch.eye(len(final)).to(final) - transitions.mean(dim=0), final)
+    return word_value((initial, rest, transitions), prefix)
+
+
 def prefix_value_by_series(automaton, prefix):
     initial, final, transitions = automaton
     total, rest, term = transitions.sum(dim=0), final.clone(), final
+    if max(abs(np.linalg.eigvals(total.numpy()))) >= 1:
+        raise ValueError("this sum has no end")
     for _ in range(300):
         term = total @ term
         rest = rest + term
@@ -447,13 +602,36 @@ def leaves_the_ends(automaton, q):
     return initial, final, change_basis(automaton, q)[2]
 
 
+def takes_columns_for_states(automaton, q):
+    """Every word keeps its value, but this is the change of basis with Qᵀ: the columns of Q became the new states. Its rows are to be. (Test it with a Q that exchanges three states in a circle.)"""
+    return change_basis(automaton, q.mT)
+
+
+def multiplies_from_one_side(automaton, q):
+    """Your matrices have been changed on one side only: they take a state in the new basis, but answer in the old one (or the other way round). The next letter expects the new basis again."""
+    initial, final, _ = change_basis(automaton, q)
+    return initial, final, q @ automaton[2]
+
+
+def mixes_up_the_ends(automaton, q):
+    """The matrices are right, and the two ends have changed places: Q acts on the initial weights and Q⁻¹ on the final ones. Beside which end of each matrix do they stand?"""
+    initial, final, _ = automaton
+    return q @ initial, final @ torch.linalg.inv(q), change_basis(automaton, q)[2]
+
+
 def change_basis_by_solving(automaton, q):
+    if abs(torch.linalg.det(q)) < 1e-12:
+        raise ValueError("dependent states")
     initial, final, transitions = automaton
     moved = [torch.linalg.solve(q.T, (q @ matrix).T).T for matrix in transitions]
     return torch.linalg.solve(q.T, initial), (q * final).sum(dim=1), torch.stack(moved)
 
 
 # hankel_blocks
+
+
+def _letters(alphabet):
+    return range(alphabet) if isinstance(alphabet, int) else alphabet
 
 
 def transposes_the_tables(f, prefixes, suffixes, alphabet):
@@ -465,14 +643,14 @@ def transposes_the_tables(f, prefixes, suffixes, alphabet):
 def puts_the_letter_first(f, prefixes, suffixes, alphabet):
     """Your letter stands before the prefix. H_a asks what happens when, after the prefix, a is read: it stands in the middle."""
     h, _, h_p, h_s = hankel_blocks(f, prefixes, suffixes, alphabet)
-    tables = [[[float(f((a, *p, *s))) for s in suffixes] for p in prefixes] for a in range(alphabet)]
+    tables = [[[float(f((a, *p, *s))) for s in suffixes] for p in prefixes] for a in _letters(alphabet)]
     return h, torch.tensor(tables, dtype=h.dtype), h_p, h_s
 
 
 def puts_the_letter_last(f, prefixes, suffixes, alphabet):
     """Your letter stands after the suffix. It belongs between prefix and suffix: the automaton's step from one to the other."""
     h, _, h_p, h_s = hankel_blocks(f, prefixes, suffixes, alphabet)
-    tables = [[[float(f((*p, *s, a))) for s in suffixes] for p in prefixes] for a in range(alphabet)]
+    tables = [[[float(f((*p, *s, a))) for s in suffixes] for p in prefixes] for a in _letters(alphabet)]
     return h, torch.tensor(tables, dtype=h.dtype), h_p, h_s
 
 
@@ -484,7 +662,7 @@ def writes_suffix_before_prefix(f, prefixes, suffixes, alphabet):
         return torch.tensor(rows, dtype=torch.float64)
 
     _, _, h_p, h_s = hankel_blocks(f, prefixes, suffixes, alphabet)
-    return table(()), torch.stack([table((a,)) for a in range(alphabet)]), h_p, h_s
+    return table(()), torch.stack([table((a,)) for a in _letters(alphabet)]), h_p, h_s
 
 
 def swaps_the_borders(f, prefixes, suffixes, alphabet):
@@ -499,8 +677,24 @@ def puts_the_letters_last(f, prefixes, suffixes, alphabet):
     return h, h_letters.movedim(0, -1), h_p, h_s
 
 
+def counts_letters_from_one(f, prefixes, suffixes, alphabet):
+    """Your letters are 1 … n. They are 0 … n − 1, as all of Python's indices: the table of letter 0 is missing, and the last one asks for a letter that there is not."""
+    letters = [a + 1 for a in range(alphabet)] if isinstance(alphabet, int) else alphabet
+    return hankel_blocks(f, prefixes, suffixes, letters)
+
+
+def multiplies_the_values(f, prefixes, suffixes, alphabet):
+    """Each entry is the product of two words' values. The black box has to be asked for the whole word: what it says of prefix and suffix together cannot be told from what it says of each."""
+    _, _, h_p, h_s = hankel_blocks(f, prefixes, suffixes, alphabet)
+    between = torch.tensor([float(f((a,))) for a in _letters(alphabet)], dtype=h_p.dtype)
+    h = h_p[:, None] * h_s
+    return h, between[:, None, None] * h, h_p, h_s
+
+
 def hankel_blocks_from_one_list(f, prefixes, suffixes, alphabet):
-    middles = [(), *((a,) for a in range(alphabet))]
+    if min(len(prefixes), len(suffixes)) == 0:
+        raise ValueError("an empty table")
+    middles = [(), *((a,) for a in _letters(alphabet))]
     words = [tuple(p) + m + tuple(s) for m, p, s in itertools.product(middles, prefixes, suffixes)]
     tables = torch.tensor([f(word) for word in words], dtype=torch.float64)
     tables = tables.view(len(middles), len(prefixes), len(suffixes))
@@ -514,13 +708,13 @@ def hankel_blocks_from_one_list(f, prefixes, suffixes, alphabet):
 
 
 def pseudo_inverse_on_the_wrong_side(blocks, rank):
-    """Your pseudo-inverse acts on the suffixes' side, so every matrix comes out transposed and the automaton reads words backwards. F has one row per prefix: F⁺ must meet the prefixes."""
+    """Each of your matrices is the right one transposed, so the automaton walks against its own arrows. That comes, for example, of a pseudo-inverse on the suffixes' side: F has one row per prefix, so F⁺ must meet the prefixes."""
     initial, final, transitions = spectral_automaton(blocks, rank)
     return initial, final, transitions.mT
 
 
 def forgets_the_singular_values(blocks, rank):
-    """You used Uᵀ where F⁺ belongs. F is U D, not U: without the singular values every letter changes the scale."""
+    """The final weights and every letter's matrix miss a factor, one over each singular value, as when Uᵀ stands where F⁺ belongs. F is U D, not U."""
     h, h_letters, h_p, h_s = blocks
     u, _, v_t = torch.linalg.svd(h, full_matrices=False)
     u, v = u[:, :rank], v_t[:rank].mT
@@ -528,7 +722,7 @@ def forgets_the_singular_values(blocks, rank):
 
 
 def transposes_instead_of_inverting(blocks, rank):
-    """You used Fᵀ in place of the pseudo-inverse F⁺. They agree only when the columns of F have length 1."""
+    """Every letter multiplies the values by squares of singular values, as when Fᵀ stands in place of the pseudo-inverse F⁺. They agree only when the columns of F have length 1."""
     h, h_letters, h_p, h_s = blocks
     v = torch.linalg.svd(h, full_matrices=False)[2][:rank].mT
     f = h @ v
@@ -559,9 +753,23 @@ def keeps_all_states(blocks, rank):
     return h_s @ v, backward @ h_p, backward @ h_letters @ v
 
 
+def swaps_the_ends(blocks, rank):
+    """h_P and h_S have changed places. The row of suffixes is a word's end seen from the beginning, so it makes the initial weights; the column of prefixes makes the final ones."""
+    h, h_letters, h_p, h_s = blocks
+    return spectral_automaton((h, h_letters, h_s, h_p), rank)
+
+
+def takes_the_first_row_and_column(blocks, rank):
+    """Your ends are made of the first row and the first column of H. These are h_S and h_P only where the empty word comes first in both lists, as it need not."""
+    h, h_letters, _, _ = blocks
+    return spectral_automaton((h, h_letters, h[:, 0], h[0]), rank)
+
+
 def spectral_automaton_in_balance(blocks, rank):
     h, h_letters, h_p, h_s = blocks
     u, d, v_t = torch.linalg.svd(h, full_matrices=False)
+    if rank < 1 or rank > torch.linalg.matrix_rank(h):
+        raise ValueError("not so many states")
     root = d[:rank].sqrt()
     left, right = u[:, :rank].T / root[:, None], v_t[:rank].T / root
     return h_s @ right, left @ h_p, torch.stack([left @ table @ right for table in h_letters])
@@ -600,13 +808,50 @@ def believes_the_candidate(expected, predicted, k):
     return gained / (expected.topk(k, dim=-1).values * discount).sum(dim=-1)
 
 
+def _ndcg(expected, predicted, k, discount, best_of=None):
+    order = predicted.argsort(dim=-1, descending=True)[..., :k]
+    gained = (expected.gather(-1, order) * discount[:k]).sum(dim=-1)
+    best = (expected.topk(best_of or k, dim=-1).values * discount[: best_of or k]).sum(dim=-1)
+    return gained / best
+
+
+def counts_places_from_zero(expected, predicted, k):
+    """Everything is NaN: ∞/∞. That happens, for example, when the first place is divided by log₂ 1 = 0. Places count from 1 here, and place j is divided by the logarithm of j + 1."""
+    return _ndcg(expected, predicted, k, 1 / torch.arange(1, k + 1).to(expected).log2())
+
+
+def divides_by_the_place(expected, predicted, k):
+    """Your discount is 1/j: the second place counts half, the third a third. The formula's discount falls more slowly, by the logarithm of the place."""
+    return _ndcg(expected, predicted, k, 1 / torch.arange(1, k + 1).to(expected))
+
+
+def raises_two_to_the_gain(expected, predicted, k):
+    """Your gains are 2^p − 1, as search engines take them for grades from 0 to 4. Here a symbol's gain is its probability itself."""
+    return ndcg(2**expected - 1, predicted, k)
+
+
+def compares_with_all_places(expected, predicted, k):
+    """You gained over k places and divided by what can be gained over all of them: then even the best ranking stays below 1. Both sums stop after k places."""
+    symbols = expected.shape[-1]
+    discount = 1 / torch.arange(2, symbols + 2).to(expected).log2()
+    return _ndcg(expected, predicted, k, discount, symbols)
+
+
+def divides_nothing_by_nothing(expected, predicted, k):
+    """Right but for a NaN, which is 0/0: in a row of nothing but zeros the best that can be gained is 0, too. The docstring says what such a row is worth."""
+    return _ndcg(expected, predicted, k, 1 / torch.arange(2, k + 2).to(expected).log2())
+
+
 def ndcg_by_places(expected, predicted, k):
+    if k not in range(1, expected.shape[-1] + 1):
+        raise ValueError("so many places there are not")
+
     def gain(order):
         ranked = torch.take_along_dim(expected, order, dim=-1)
         return sum(ranked[..., j - 1] / torch.tensor(j + 1.0).log() for j in range(1, k + 1))
 
     best, mine = (scores.sort(dim=-1, descending=True).indices for scores in (expected, predicted))
-    return gain(mine) / gain(best)
+    return gain(mine) / gain(best).clamp_min(1e-30)
 
 
 MISCONCEPTIONS = {
@@ -616,6 +861,11 @@ MISCONCEPTIONS = {
         divides_after_the_softmax,
         softens_probabilities,
         softmax_down_the_batch,
+        returns_logarithms,
+        powers_without_normalizing,
+        shares_one_unit_in_the_batch,
+        forgets_the_exponential,
+        lets_the_exponential_overflow,
     ],
     "distillation_loss": [
         forgets_the_squared_temperature,
@@ -630,12 +880,17 @@ MISCONCEPTIONS = {
         heats_the_labels_too,
         heats_without_cooling_the_student,
         swaps_the_weights,
+        heats_only_the_student,
+        adds_the_labels_in_full,
+        takes_the_teachers_choice_for_labels,
     ],
     "bias_for_share": [
         competes_with_itself,
         stops_at_the_margin,
         counts_from_one,
         rounds_down,
+        rounds_up,
+        asks_for_a_quantile,
         begins_with_the_largest,
         lowers_instead_of_raising,
     ],
@@ -644,20 +899,33 @@ MISCONCEPTIONS = {
         argmax_down_the_batch,
         counts_instead_of_sharing,
         counts_the_differences,
+        wants_the_same_ranking,
+        looks_up_the_others_answer,
     ],
-    "distill_tree": [lets_it_grow, limits_the_leaves, learns_the_scores, learns_the_worst_class],
+    "distill_tree": [
+        lets_it_grow,
+        limits_the_leaves,
+        learns_the_scores,
+        learns_the_worst_class,
+        counts_the_leaf_as_a_question,
+    ],
     "path_probabilities": [
         takes_left_for_right,
         parts_the_children,
         adds_along_the_path,
         forgets_the_biases,
         softmax_over_the_nodes,
+        turns_hard,
+        adds_up_logarithms,
+        numbers_the_nodes_depth_first,
     ],
     "soft_tree_probabilities": [
         mixes_the_leaves_logits,
         softmax_after_mixing,
         asks_the_likeliest_leaf_only,
         softmax_over_the_leaves,
+        mixes_logarithms,
+        lets_every_leaf_count_alike,
     ],
     "word_value": [
         reads_backwards,
@@ -665,6 +933,9 @@ MISCONCEPTIONS = {
         forgets_the_final_weights,
         follows_the_best_path_only,
         multiplies_number_by_number,
+        forgets_the_initial_weights,
+        adds_the_matrices,
+        gives_the_empty_word_one,
     ],
     "hankel_blocks": [
         transposes_the_tables,
@@ -673,6 +944,8 @@ MISCONCEPTIONS = {
         writes_suffix_before_prefix,
         swaps_the_borders,
         puts_the_letters_last,
+        counts_letters_from_one,
+        multiplies_the_values,
     ],
     "spectral_automaton": [
         pseudo_inverse_on_the_wrong_side,
@@ -681,14 +954,26 @@ MISCONCEPTIONS = {
         takes_v_for_its_transpose,
         keeps_the_smallest,
         keeps_all_states,
+        swaps_the_ends,
+        takes_the_first_row_and_column,
     ],
-    "change_basis": [forgets_to_invert, inverts_the_other_side, transposes_for_inverse, leaves_the_ends],
+    "change_basis": [
+        forgets_to_invert,
+        inverts_the_other_side,
+        transposes_for_inverse,
+        leaves_the_ends,
+        takes_columns_for_states,
+        multiplies_from_one_side,
+        mixes_up_the_ends,
+    ],
     "prefix_value": [
         counts_only_the_prefix,
         trusts_in_probabilities,
         forgets_the_word_itself,
         stops_after_three_letters,
         inverts_number_by_number,
+        adds_in_place_of_subtracting,
+        averages_the_letters,
     ],
     "ndcg": [
         sorts_the_worst_first,
@@ -696,6 +981,11 @@ MISCONCEPTIONS = {
         forgets_the_best_possible,
         judges_all_places,
         believes_the_candidate,
+        counts_places_from_zero,
+        divides_by_the_place,
+        raises_two_to_the_gain,
+        compares_with_all_places,
+        divides_nothing_by_nothing,
     ],
 }
 
