@@ -114,6 +114,8 @@ def looks_up_by_cosine(query, memory, mask):
 
 def lookup_by_max(query, memory, mask):
     """Right: the index comes along with the maximum."""
+    if not bool(mask.sum(-1).min() > 0):
+        raise ValueError("an empty memory")
     scores = torch.where(mask, (query.unsqueeze(-2) * memory).sum(-1), torch.tensor(float("-inf")))
     best = scores.max(dim=-1).indices
     one = F.one_hot(best, memory.shape[-2]).to(memory)
@@ -437,7 +439,7 @@ def clips_each_row(gradients, limit):
 
 
 def clips_in_place(gradients, limit):
-    """The numbers are right, but the gradients that were handed in have been shortened themselves. New tensors were promised: multiply without an underscore, and without *=."""
+    """The numbers are right, but the gradients that were handed in have been shortened themselves. They were only lent to you: multiply without an underscore, and without *=."""
     for g in gradients:
         g *= min(1.0, limit / g.norm())
     return gradients

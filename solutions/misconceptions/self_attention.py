@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -112,12 +111,11 @@ def attention_with_infinities(q, k, v, mask=None):
     return torch.einsum("...nm,...me->...ne", weights, v), weights
 
 
-def attention_in_numpy(q, k, v, mask=None):
-    q, k, v = (np.asarray(x, dtype=np.float64) for x in (q, k, v))
-    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
-    share = np.exp(scores - scores.max(-1, keepdims=True)) * (1.0 if mask is None else mask.numpy())
-    total = share.sum(-1, keepdims=True)
-    weights = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+def attention_by_logsumexp(q, k, v, mask=None):
+    scores = (q.unsqueeze(-2) * k.unsqueeze(-3)).sum(-1) / q.shape[-1] ** 0.5
+    if mask is not None:
+        scores = scores + torch.zeros_like(scores).masked_fill(mask.logical_not(), -torch.inf)
+    weights = (scores - scores.logsumexp(-1, keepdim=True)).exp().nan_to_num(0.0)
     return weights @ v, weights
 
 
@@ -179,6 +177,8 @@ def turns_each_head_over(x, heads):
 
 
 def split_heads_by_chunks(x, heads):
+    if x.shape[-1] // heads * heads != x.shape[-1]:
+        raise ValueError("heads must divide dim")
     return torch.stack(x.chunk(heads, dim=-1), dim=-3)
 
 
@@ -300,6 +300,8 @@ def counts_from_one(n, dim):
 
 
 def positional_encoding_as_loops(n, dim):
+    if dim // 2 * 2 != dim:
+        raise ValueError("odd")
     table = torch.zeros(n, dim)
     for i in range(n):
         for k in range(dim // 2):
@@ -309,6 +311,8 @@ def positional_encoding_as_loops(n, dim):
 
 
 def positional_encoding_by_logarithms(n, dim):
+    if dim & 1:
+        raise ValueError(dim)
     table = torch.zeros(n, dim)
     angle = torch.arange(n)[:, None] * torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
     table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()
@@ -512,7 +516,7 @@ MISCONCEPTIONS = {
 }
 
 ALTERNATIVES = {
-    "scaled_dot_product_attention": [attention_with_infinities, attention_in_numpy, attention_by_pytorch],
+    "scaled_dot_product_attention": [attention_with_infinities, attention_by_logsumexp, attention_by_pytorch],
     "causal_mask": [causal_mask_by_comparison],
     "split_heads": [split_heads_by_chunks],
     "merge_heads": [merge_heads_by_concatenation],

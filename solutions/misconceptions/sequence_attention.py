@@ -180,11 +180,15 @@ def always_takes_zero_for_padding(logits, tokens, pad=0):
 
 
 def translation_loss_by_cross_entropy(logits, tokens, pad=0):
+    if bool((tokens == pad).all()):
+        raise ValueError("no real word")
     return F.cross_entropy(logits.transpose(1, 2), tokens, ignore_index=pad)
 
 
 def translation_loss_by_sums(logits, tokens, pad=0):
     real = (tokens != pad).to(logits.dtype)
+    if real.sum() < 1:
+        raise ValueError("no real word")
     log_p = logits - logits.logsumexp(dim=-1, keepdim=True)
     right = torch.nn.functional.one_hot(tokens, logits.shape[-1])
     return -((log_p * right).sum(dim=-1) * real).sum() / real.sum()
@@ -289,6 +293,8 @@ def hides_the_last_look(step, state, start, end, steps):
 
 
 def greedy_decode_with_a_list_of_lengths(step, state, start, end, steps):
+    if steps <= 0:
+        raise ValueError(f"{steps} steps")
     tokens, alignment, token = [], [], start
     for _ in range(steps):
         logits, state, weights = step(token, state)
