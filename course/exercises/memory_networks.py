@@ -52,7 +52,7 @@ def _lookup_cases(seed: int) -> list[Case]:
     mask[0, empty] = False
     mask[2] = False
     mask[2, int(scores[2].argmin())] = True  # row 2: one slot is written, and it is enough
-    twice = drawn(rng, 2, batch, d), drawn(rng, 2, batch, slots, d), drawn(rng, 2, batch, slots) > -1
+    twice = drawn(rng, 1, batch, d), drawn(rng, 1, batch, slots, d), drawn(rng, 1, batch, slots) > -1
     twice[2][..., 0] = True
     nothing = mask.clone()
     nothing[int(rng.integers(1, batch))] = False
@@ -106,7 +106,7 @@ def _embed_cases(seed: int) -> list[Case]:
     table, more = drawn(rng, vocabulary, d), int(rng.integers(3, 7))
     return [
         {"tokens": tokens, "embedding": table, "encoding": drawn(rng, words, d)},
-        {"tokens": tokens[1], "embedding": table, "encoding": drawn(rng, words, d)},
+        {"tokens": tokens[1:2], "embedding": table, "encoding": drawn(rng, words, d)},
         {
             "tokens": torch.from_numpy(
                 rng.integers(0, 2, size=more) * rng.integers(1, vocabulary, size=more)
@@ -125,12 +125,12 @@ def _hop_cases(seed: int) -> list[Case]:
     mask = torch.from_numpy(rng.random((batch, n)) < 0.6)
     mask[:, 0], mask[:, -1] = True, False
     mask[1] = False
-    query, large = near_each_other(rng, (2, batch), more, d)
+    query, large = near_each_other(rng, (1, batch), more, d)
     cases = [
         (drawn(rng, batch, d), drawn(rng, batch, n, d), drawn(rng, batch, n, d)),
         (drawn(rng, batch, d), drawn(rng, batch, n, d), drawn(rng, batch, n, d), mask),
         (drawn(rng, d), drawn(rng, n, d), drawn(rng, n, d), mask[0]),
-        (query, large, drawn(rng, 2, batch, more, d)),  # scores of hundreds
+        (query, large, drawn(rng, 1, batch, more, d)),  # scores of hundreds
     ]
     return [dict(zip(names, arguments, strict=False)) for arguments in cases]
 
@@ -151,7 +151,7 @@ def _repeat_cases(seed: int) -> list[Case]:
         ((batch,), hops, torch.eye(d)),  # adjacent tying
         ((batch,), hops % 3 + 2, 0.6 * drawn(rng, d, d)),  # layer-wise tying
         ((), 2, 0.6 * drawn(rng, d, d)),
-        ((2, batch), 1, 0.6 * drawn(rng, d, d)),
+        ((1, batch), 1, 0.6 * drawn(rng, d, d)),
     ):
         mask = torch.from_numpy(rng.random((*front, n)) < 0.6)
         mask[..., 0], mask[..., -1] = False, True

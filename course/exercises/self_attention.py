@@ -18,7 +18,7 @@ def _coins(rng: np.random.Generator, *size: int) -> Tensor:
 
 
 def _attention_cases(seed: int) -> list[Case]:
-    """A mask for each sentence, with a query that may look at nothing; one for all; no batch; two axes, large scores."""
+    """A mask for each sentence, with a query that may look at nothing; one for all; a single query; two axes, large scores."""
     rng = np.random.default_rng(seed)
     batch, n, m, d, e = different_sizes(rng, 5, 3, 8)
     mask = _coins(rng, batch, n, m)
@@ -26,14 +26,14 @@ def _attention_cases(seed: int) -> list[Case]:
     mask[0, 1] = False
     shared = _coins(rng, n, m)
     shared[:, 0], shared[:, 1] = False, True
-    query, key = near_each_other(rng, (2, batch, n), m, 16)
+    query, key = near_each_other(rng, (1, batch, n), m, 16)
     query[..., :1] *= 4  # √d is 4 here
     names = ("q", "k", "v", "mask")
     cases = [
         (2 * drawn(rng, batch, n, d), drawn(rng, batch, m, d), drawn(rng, batch, m, e), mask),
         (2 * drawn(rng, batch, n, d), drawn(rng, batch, m, d), drawn(rng, batch, m, e), shared),
-        (2 * drawn(rng, n, d), drawn(rng, m, d), drawn(rng, m, e)),
-        (query, key[..., 0, :, :], drawn(rng, 2, batch, m, e)),
+        (2 * drawn(rng, 1, d), drawn(rng, m, d), drawn(rng, m, e)),
+        (query, key[..., 0, :, :], drawn(rng, 1, batch, m, e)),
     ]
     return [dict(zip(names, arguments, strict=False)) for arguments in cases]
 
@@ -50,7 +50,7 @@ def _split_cases(seed: int) -> list[Case]:
     return [
         {"x": drawn(rng, batch, n, heads * d), "heads": heads},
         {"x": drawn(rng, n, heads * heads), "heads": heads},
-        {"x": drawn(rng, 2, batch, n, d), "heads": 1},
+        {"x": drawn(rng, 1, batch, n, d), "heads": 1},
         {"x": drawn(rng, batch, n, d), "heads": d},
         {"x": drawn(rng, batch, n, heads * d + 1), "heads": heads},
     ]
@@ -59,7 +59,7 @@ def _split_cases(seed: int) -> list[Case]:
 def _merge_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     batch, n, heads, d = different_sizes(rng, 4)
-    sizes = ((batch, heads, n, d), (heads, n, d), (2, batch, n, n, n), (batch, 1, n, d), (batch, heads, n, 1))
+    sizes = ((batch, heads, n, d), (heads, n, d), (1, batch, n, n, n), (batch, 1, n, d), (batch, heads, n, 1))
     return [{"x": drawn(rng, *size)} for size in sizes]
 
 
@@ -69,7 +69,7 @@ def _multi_head_cases(seed: int) -> list[Case]:
     batch, n, heads, d = different_sizes(rng, 4, 2, 6)
     n, dim = n + 1, heads * max(d, 3)
     cases: list[Case] = []
-    for front, masked in (((batch,), (batch,)), ((2, batch), None), ((), ()), ((batch,), ())):
+    for front, masked in (((batch,), (batch,)), ((1, batch), None), ((), ()), ((batch,), ())):
         matrices = {name: drawn(rng, dim, dim, scale=dim**-0.5) for name in ("wq", "wk", "wv", "wo")}
         case: Case = {"x": 1.5 * drawn(rng, *front, n, dim), **matrices, "heads": heads if front else 1}
         if masked is not None:
@@ -94,12 +94,12 @@ def _position_cases(seed: int) -> list[Case]:
 
 
 def _block_cases(seed: int) -> list[Case]:
-    """A mask for each sentence; no mask and two axes in front; one head and no batch; one mask for all."""
+    """A mask for each sentence; no mask and two axes in front; one head, no batch and small numbers; one mask for all."""
     rng = np.random.default_rng(seed)
     batch, n, heads, d, inner = different_sizes(rng, 5)
     n, dim, inner = n + 1, heads * max(d, 3), inner + 6
     cases: list[Case] = []
-    for front, masked in (((batch,), (batch,)), ((2, batch), None), ((), None), ((batch,), ())):
+    for front, masked in (((batch,), (batch,)), ((1, batch), None), ((), None), ((batch,), ())):
         square = [drawn(rng, dim, dim, scale=dim**-0.5) for _ in range(4)]
         thinking = drawn(rng, dim, inner), drawn(rng, inner), drawn(rng, inner, dim), drawn(rng, dim)
         block = BlockWeights(*(weight.requires_grad_() for weight in (*square, *thinking)))
@@ -108,6 +108,8 @@ def _block_cases(seed: int) -> list[Case]:
             "block": block,
             "heads": heads if front else 1,
         }
+        if not front:
+            case["x"] *= 0.002  # numbers so small that ε counts
         if masked is not None:
             case["mask"] = _coins(rng, *masked, n, n) | torch.eye(n, dtype=torch.bool)
         cases.append(case)
@@ -135,7 +137,7 @@ def _rollout_cases(seed: int) -> list[Case]:
     """Sentences of a batch, one of them with a word that may look at nothing; one sentence; two axes; a single layer."""
     rng = np.random.default_rng(seed)
     batch, heads, n, layers = different_sizes(rng, 4)
-    sizes = ((layers + 1, batch, heads), (3, heads), (2, 2, batch, heads), (1, batch, heads))
+    sizes = ((layers + 1, batch, heads), (3, heads), (2, 1, batch, heads), (1, batch, heads))
     cases = [{"weights": torch.softmax(2 * drawn(rng, *size, n, n), dim=-1)} for size in sizes]
     cases[0]["weights"][:, 0, :, 1] = 0
     return cases

@@ -23,7 +23,7 @@ def _additive_cases(seed: int) -> list[Case]:
             "annotations": drawn(rng, *front, n, h),
             **_score_weights(rng, s, h, a),
         }
-        for front, s, h, a in (((batch,), s, h, a), ((batch,), s, s, a), ((), a, a, a), ((2, batch), s, h, a))
+        for front, s, h, a in (((batch,), s, h, a), ((batch,), s, s, a), ((), a, a, a), ((1, batch), s, h, a))
     ]
 
 
@@ -32,7 +32,7 @@ def _attend_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     batch, n, s, h, a = different_sizes(rng, 5, 3, 8)
     cases = []
-    for front, masked in (((batch,), True), ((batch,), False), ((), True), ((2, batch), True)):
+    for front, masked in (((batch,), True), ((batch,), False), ((), True), ((1, batch), True)):
         case = {
             "state": drawn(rng, *front, s),
             "annotations": drawn(rng, *front, n, h),
@@ -100,14 +100,15 @@ def _decode_cases(seed: int) -> list[Case]:
     """Sentences that end at different times, the second time not all within the steps allowed; a single step; none."""
     rng = np.random.default_rng(seed)
     cases = []
-    batch, n, vocabulary = different_sizes(rng, 3, 3, 9)
+    many, n, vocabulary = different_sizes(rng, 3, 3, 9)
     vocabulary += 3
     for ends, steps in (
         ((2, 4, 5), int(rng.integers(8, 10))),
         ((int(rng.integers(1, 4)), 9, 9), int(rng.integers(4, 8))),
-        ((0, 1, 9), 1),
+        ((0,), 1),
         ((0, 1, 2), 0),
     ):
+        batch = 1 if steps == 1 else many
         end = int(rng.integers(2, vocabulary))
         words = torch.tensor([word for word in range(2, vocabulary) if word != end])
         script = words[torch.from_numpy(rng.integers(len(words), size=(batch, 10)))]
@@ -135,7 +136,7 @@ def _spatial_cases(seed: int) -> list[Case]:
             ((3,), (height, width)),
             ((2,), (height, height)),
             ((), (width, height)),
-            ((2, 3), (2, height)),
+            ((1, 3), (1, height)),
         )
     ]
 
