@@ -51,7 +51,7 @@ def causal_mask(n: int) -> Bool[Tensor, "n n"]:
 
 
 def split_heads(x: Float[Tensor, "*batch n dim"], heads: int) -> Float[Tensor, "*batch heads n d"]:
-    """Deal every word's numbers out to the heads, so that each head has its own short words.
+    """Deal every word's numbers out to the heads, so that each head has a few numbers of each word.
 
         result[…, h, i, :] = x[…, i, h·d : (h+1)·d],   d = dim / heads
 

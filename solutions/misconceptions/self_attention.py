@@ -29,12 +29,12 @@ def _attention(q, k, v, mask, scale, dim=-1):
 
 
 def scales_by_d(q, k, v, mask=None):
-    """You divided by d instead of its root. A product of two random words of length d spreads by √d; divided by d, all weights become nearly equal when words are long."""
+    """You divided by d instead of its root. A product of two random vectors of d numbers spreads by √d; divided by d, all weights become nearly equal when d is large."""
     return _attention(q, k, v, mask, 1 / q.shape[-1])
 
 
 def forgets_to_scale(q, k, v, mask=None):
-    """The scores are not divided by √d. The longer the words, the larger the scores: the softmax turns into a hard choice and its gradient dies."""
+    """The scores are not divided by √d. The wider the vectors, the larger the scores: the softmax turns into a hard choice and its gradient dies."""
     return _attention(q, k, v, mask, 1.0)
 
 
