@@ -26,8 +26,8 @@ def _attention_cases(seed: int) -> list[Case]:
     mask[0, 1] = False
     shared = _coins(rng, n, m)
     shared[:, 0], shared[:, 1] = False, True
-    query, key = near_each_other(rng, (1, batch, n), m, 16)
-    query[..., :1] *= 4  # √d is 4 here
+    query, key = near_each_other(rng, (1, batch, n), m, 4)
+    query[..., :1] *= 2  # √d is 2 here
     names = ("q", "k", "v", "mask")
     cases = [
         (2 * drawn(rng, batch, n, d), drawn(rng, batch, m, d), drawn(rng, batch, m, e), mask),
@@ -66,8 +66,8 @@ def _merge_cases(seed: int) -> list[Case]:
 def _multi_head_cases(seed: int) -> list[Case]:
     """A mask for each sentence; no mask; one head, no batch and a mask; one mask for all sentences."""
     rng = np.random.default_rng(seed)
-    batch, n, heads, d = different_sizes(rng, 4, 2, 6)
-    n, dim = n + 1, heads * max(d, 3)
+    (heads, d), (batch, n) = rng.permutation([2, 3, 4])[:2].tolist(), different_sizes(rng, 2, 2, 4)
+    dim = heads * d
     cases: list[Case] = []
     for front, masked in (((batch,), (batch,)), ((1, batch), None), ((), ()), ((batch,), ())):
         matrices = {name: drawn(rng, dim, dim, scale=dim**-0.5) for name in ("wq", "wk", "wv", "wo")}
@@ -96,8 +96,8 @@ def _position_cases(seed: int) -> list[Case]:
 def _block_cases(seed: int) -> list[Case]:
     """A mask for each sentence; no mask and two axes in front; one head, no batch and small numbers; one mask for all."""
     rng = np.random.default_rng(seed)
-    batch, n, heads, d, inner = different_sizes(rng, 5)
-    n, dim, inner = n + 1, heads * max(d, 3), inner + 6
+    (heads, d), (batch, n) = rng.permutation([2, 3, 4])[:2].tolist(), different_sizes(rng, 2, 2, 4)
+    dim, inner = heads * d, int(rng.integers(5, 14))
     cases: list[Case] = []
     for front, masked in (((batch,), (batch,)), ((1, batch), None), ((), None), ((batch,), ())):
         square = [drawn(rng, dim, dim, scale=dim**-0.5) for _ in range(4)]
@@ -117,20 +117,21 @@ def _block_cases(seed: int) -> list[Case]:
 
 
 def _observe_block(fn: Callable[..., Any], case: Case) -> Values:
-    """What is returned, and the gradient that arrives at the weights of the block: the chapter trains them."""
+    """What is returned, and a number for the gradient that arrives at each of the block's weights: the chapter trains them."""
     values = returned(fn, case)
     parts = [value for value in values.values() if isinstance(value, Tensor) and value.requires_grad]
     found: list[Tensor | None] = [None]
     if parts:
-        one_number = torch.stack(
-            [(part * torch.arange(part.numel()).cos().view(part.shape)).sum() for part in parts]
-        )
-        found = list(
-            torch.autograd.grad(one_number.sum(), [*case["block"]], retain_graph=True, allow_unused=True)
-        )
-    missing = any(slope is None for slope in found)
-    slope = NO_SLOPE if missing else torch.cat([slope.flatten() for slope in found if slope is not None])
-    return {**values, f"{SLOPE}block": slope}
+        one_number = torch.stack([_in_one_number(part) for part in parts]).sum()
+        found = list(torch.autograd.grad(one_number, [*case["block"]], retain_graph=True, allow_unused=True))
+    slopes = [_in_one_number(slope) for slope in found if slope is not None]
+    return {**values, f"{SLOPE}block": torch.stack(slopes) if len(slopes) == len(found) else NO_SLOPE}
+
+
+def _in_one_number(value: Tensor) -> Tensor:
+    """The sum of all numbers, each with a weight of its own."""
+    flat = value.flatten()
+    return (flat * torch.arange(len(flat)).to(flat).cos()).sum()
 
 
 def _rollout_cases(seed: int) -> list[Case]:
