@@ -1,4 +1,4 @@
-"""What is observed of functions that take a mask and through which a chapter trains."""
+"""What is observed of functions that take a mask and through which gradients flow."""
 
 from collections.abc import Callable
 from typing import Any

@@ -123,13 +123,18 @@ def _hop_cases(seed: int) -> list[Case]:
     batch, n, d, more = different_sizes(rng, 4, 3, 7)
     names = ("query", "memory_in", "memory_out", "mask")
     mask = torch.from_numpy(rng.random((batch, n)) < 0.6)
-    mask[:, 0], mask[:, -1] = True, False
+    mask[:, :2], mask[:, -1] = True, False
     mask[1] = False
     query, large = near_each_other(rng, (1, batch), more, d)
     cases = [
         (drawn(rng, batch, d), drawn(rng, batch, n, d), drawn(rng, batch, n, d)),
         (drawn(rng, batch, d), drawn(rng, batch, n, d), drawn(rng, batch, n, d), mask),
-        (drawn(rng, d), drawn(rng, n, d), drawn(rng, n, d), mask[0]),
+        (
+            drawn(rng, d, scale=0.3),
+            drawn(rng, n, d),
+            drawn(rng, n, d),
+            mask[0],
+        ),  # no hard choice: it has no slope
         (query, large, drawn(rng, 1, batch, more, d)),  # scores of hundreds
     ]
     return [dict(zip(names, arguments, strict=False)) for arguments in cases]

@@ -32,7 +32,7 @@ def _attention_cases(seed: int) -> list[Case]:
     cases = [
         (2 * drawn(rng, batch, n, d), drawn(rng, batch, m, d), drawn(rng, batch, m, e), mask),
         (2 * drawn(rng, batch, n, d), drawn(rng, batch, m, d), drawn(rng, batch, m, e), shared),
-        (2 * drawn(rng, 1, d), drawn(rng, m, d), drawn(rng, m, e)),
+        (drawn(rng, 1, d, scale=0.5), drawn(rng, m, d), drawn(rng, m, e)),  # no hard choice: it has no slope
         (query, key[..., 0, :, :], drawn(rng, 1, batch, m, e)),
     ]
     return [dict(zip(names, arguments, strict=False)) for arguments in cases]

@@ -42,6 +42,8 @@ def _attend_cases(seed: int) -> list[Case]:
             mask = torch.from_numpy(rng.random((*front, n)) < 0.6)
             mask[..., 0], mask[..., 1], mask[..., -1] = True, False, True
             case["mask"] = mask
+        if not front:
+            case["v"] *= 0.3  # no hard choice: it has no slope
         cases.append(case)
     cases[0]["mask"][1] = False
     return cases
