@@ -22,7 +22,8 @@ def write_memory(
     m_{H(x)} = x, where H(x) is the first empty slot or, when none is empty, the slot written longest ago.
 
     memory: one vector per slot. age: how many writings ago each slot was written (0 = just now), -1 where it is
-    empty. x: the sentence's vector. Returns the new memory and the new ages; the arguments stay as they are.
+    empty, whatever numbers the memory holds there. x: the sentence's vector. Returns the new memory and the new ages;
+    the arguments stay as they are.
 
     Source: Weston et al. (2015), section 3.1, eq. 1, with the oldest slot forgotten when the memory is full.
     """
@@ -62,13 +63,14 @@ def margin_ranking_loss(
 
     L = mean over the batch of Σ_{i ≠ c} max(0, γ − s_c + s_i)
 
-    scores: s, one per candidate. correct: c, the number of the right candidate. margin: γ.
+    scores: s, one per candidate; a wrong one whose score is −∞ is out of the game and costs nothing. correct: c, the
+    number of the right candidate. margin: γ. Gradients flow through to the scores.
 
     Source: Weston et al. (2015), eqs. 6 to 8, summed over all wrong candidates instead of a sample of them.
     """
     right = scores.gather(1, correct[:, None])
     violations = (margin - right + scores).clamp(min=0)
-    return (violations.sum(1) - margin).mean()
+    return violations.scatter(1, correct[:, None], 0).sum(1).mean()
 
 
 class MemNN(nn.Module):
@@ -175,8 +177,8 @@ def memory_hop(
     p = softmax_i(⟨u, m_i⟩) and o = Σ_i p_i c_i
 
     query: u. memory_in: m, what is compared with the query. memory_out: c, what is read. mask: True where there is
-    a memory; all are there when it is left out. Without any memory, weights and output are zero.
-    Returns the output o and the weights p.
+    a memory; all are there when it is left out. Without any memory, weights and output are zero. Scores may go into the
+    hundreds. Gradients flow through. Returns the output o and the weights p.
 
     Source: Sukhbaatar et al. (2015), eqs. 1 and 2.
     """
@@ -219,7 +221,7 @@ def repeat_hops(
 
     hop: a function such as memory_hop: (query, memory_in, memory_out, mask) → (output, weights).
     query: u_1. memories_in, memories_out: one memory per hop. transfer: H (the identity for adjacent tying).
-    Returns the last query u_{K+1} and the weights of all hops.
+    Gradients flow through. Returns the last query u_{K+1} and the weights of all hops.
 
     Source: Sukhbaatar et al. (2015), section 2.2, eq. 4 (adjacent) and layer-wise tying.
     """
@@ -236,11 +238,11 @@ def clip_each_matrix(gradients: list[Float[Tensor, "_ _"]], limit: float) -> lis
 
     g ← g · limit / ‖g‖ for each matrix with ‖g‖ > limit, where ‖g‖² = Σ g_ij²
 
-    Returns new tensors, in the same order; those that were given stay as they are.
+    Returns them in the same order. The tensors that were given are not changed.
 
     Source: Sukhbaatar et al. (2015), section 4.2.
     """
-    return [g * (limit / g.norm()) if g.norm() > limit else g.clone() for g in gradients]
+    return [g * (limit / g.norm()) if g.norm() > limit else g for g in gradients]
 
 
 class MemN2N(nn.Module):

@@ -24,8 +24,8 @@ def scaled_dot_product_attention(
         weights = softmax over the keys of q kᵀ / √d,   output = weights · v
 
     d is the length of a query. *batch: any number of axes in front, or none. mask is True where a query may look; what
-    it may not look at gets weight 0. A query that may look at nothing at all gets zeros, weights and output. Returns
-    (output, weights).
+    it may not look at gets weight 0. A query that may look at nothing at all gets zeros, weights and output. Scores may
+    go into the hundreds. Gradients flow through. Returns (output, weights).
 
     Source: Vaswani et al. (2017), eq. 1.
     """
@@ -51,16 +51,16 @@ def causal_mask(n: int) -> Bool[Tensor, "n n"]:
 
 
 def split_heads(x: Float[Tensor, "*batch n dim"], heads: int) -> Float[Tensor, "*batch heads n d"]:
-    """Deal every word's numbers out to the heads, so that each head has its own short words.
+    """Deal every word's numbers out to the heads, so that each head has a few numbers of each word.
 
         result[…, h, i, :] = x[…, i, h·d : (h+1)·d],   d = dim / heads
 
-    Head h gets the h-th block of d neighbouring numbers of every word. Raises ValueError when heads does not
-    divide dim.
+    Head h gets the h-th block of d neighbouring numbers of every word. Gradients flow through. Raises ValueError when
+    heads does not divide dim.
 
     Source: Vaswani et al. (2017), section 3.2.2.
     """
-    if heads < 1 or x.shape[-1] % heads:
+    if x.shape[-1] % heads:
         raise ValueError(f"{x.shape[-1]} numbers cannot be dealt out evenly to {heads} heads.")
     return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
@@ -69,6 +69,8 @@ def merge_heads(x: Float[Tensor, "*batch heads n d"]) -> Float[Tensor, "*batch n
     """Put the heads' words together again: the inverse of split_heads.
 
         result[…, i, h·d : (h+1)·d] = x[…, h, i, :],   dim = heads · d
+
+    Gradients flow through.
 
     Source: Vaswani et al. (2017), section 3.2.2 (Concat).
     """
@@ -89,8 +91,8 @@ def multi_head_attention(
         head_h = attention(h-th block of x wq, of x wk, of x wv),   output = [head_1, …, head_H] wo
 
     Words are rows, so the matrices stand on the right: x wq. The mask (True = may look) is the same for all heads.
-    Returns (output, weights), the weights of every head. Built from scaled_dot_product_attention, split_heads and
-    merge_heads.
+    Gradients flow through. Returns (output, weights), the weights of every head. Built from
+    scaled_dot_product_attention, split_heads and merge_heads.
 
     Source: Vaswani et al. (2017), section 3.2.2.
     """
@@ -129,7 +131,8 @@ def encoder_block(
         y = norm(x + attention(x)),   output = norm(y + relu(y w1 + b1) w2 + b2)
 
     attention is multi_head_attention with block.wq, wk, wv, wo and mask; norm brings every word to mean 0 and variance 1
-    over its dim numbers (layer norm with ε = 1e-5, without gain and bias). Returns (output, weights).
+    over its dim numbers (layer norm with ε = 1e-5, without gain and bias). Gradients flow through. Returns
+    (output, weights).
 
     Source: Vaswani et al. (2017), section 3.1 and eq. 2.
     """

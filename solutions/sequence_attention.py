@@ -25,7 +25,7 @@ def additive_scores(
         e_j = vᵀ tanh(W s + U h_j)
 
     s, the decoder's state before the next word, and every annotation h_j are both mapped into one common
-    space of a numbers; v turns what meets there into a score. The scores are not normalized.
+    space of a numbers; v turns what meets there into a score. The scores are not normalized. Gradients flow through.
 
     Source: Bahdanau, Cho & Bengio (2015), appendix A.1.2.
     """
@@ -47,7 +47,7 @@ def attend_source(
 
     mask is True at real words and False at padding, which gets weight 0 and takes no part in the sums. Where a
     row's mask is False throughout, there is nothing to read: its weights and its context are zeros.
-    Returns (context, weights).
+    Gradients flow through. Returns (context, weights).
 
     Source: Bahdanau, Cho & Bengio (2015), eq. 5 and 6.
     """
@@ -71,7 +71,8 @@ def translation_loss(
         L = − (1/T) Σ over real words (b, t) of log softmax(logits_bt)[token_bt]
 
     T is the number of real words in the whole batch: those whose token is not `pad`. Each real word counts the
-    same, in a short sentence and in a long one. Raises ValueError when there is no real word.
+    same, in a short sentence and in a long one. Logits may go into the hundreds. Gradients flow through. Raises
+    ValueError when there is no real word.
 
     Source: maximum likelihood, as in Bahdanau, Cho & Bengio (2015), section 2, and Chan et al. (2015), section 3.3.
     """

@@ -32,8 +32,8 @@ for words, german in zip(sentences, meanings, strict=True):
     )
 
 # %% [markdown]
-# That is our language. Its ambiguous words are to be told in German, where they are not ambiguous: *Bank* keeps money, *Ufer* is where a river ends. In each sentence one
-# word gives the meaning away, and others mislead or say nothing.
+# That is our language. What its ambiguous words mean is to be told in German, which has two words where English has one: *Bank* keeps money, *Ufer* is where a river ends.
+# (German has its own: a *Bank* is a bench, too. Nobody sits on one here.) In each sentence one word gives the meaning away, and others mislead or say nothing.
 
 # %% [markdown]
 # ## Ask, be asked, answer
@@ -48,7 +48,7 @@ from solutions.self_attention import scaled_dot_product_attention
 
 # %% [markdown]
 # **Why √d?** The product of two random words is a sum of $d$ terms and spreads by $\sqrt d$. Let us watch the largest weight, and the gradient that reaches the scores, as
-# words grow longer: with your function; with the root undone; and with a division by $d$.
+# vectors grow wider: with your function; with the root undone; and with a division by $d$.
 
 # %% tags=["demo"]
 from course.show.self_attention import spread_by_width
@@ -71,7 +71,8 @@ spread_by_width(
 )
 
 # %% [markdown]
-# Undivided, the softmax of long words is a hard choice, and a hard choice cannot learn. Divided by $d$, all words are equal, and nobody is looked at. Only the root is right for every width.
+# Undivided, the softmax of wide vectors is a hard choice, and a hard choice cannot learn. Divided by $d$, all words are equal, and nobody is looked at. With the root, learning starts
+# in the same way at every width. (At the start the numbers are random, as here; what becomes of queries and keys afterwards is up to training.)
 #
 # Whoever writes from left to right must not look at words that are yet to come:
 
@@ -145,7 +146,8 @@ position_waves(
 )
 
 # %% [markdown]
-# The bands on the right run along the diagonal: the product of two encodings depends only on how far apart the places are. A head can therefore learn "three words back".
+# The bands on the right run along the diagonal: the product of two encodings depends only on how far apart the places are. More than that: sine and cosine of one wavelength turn by the same
+# angle with every step, so *one* matrix leads from each place to the place three further back, wherever it is. A head's $W^Q$ and $W^K$ can learn this matrix, and with it "three words back".
 #
 # ## One layer
 #
@@ -161,11 +163,11 @@ from solutions.self_attention import encoder_block
 from tqdm.auto import tqdm
 
 from course.data.sequences import exact
-from course.models.transformer import context_transformer
+from course.models.transformer import context_transformer, load_context_transformer
 
 torch.manual_seed(0)
 reader = context_transformer()
-steps = 120 if FAST else 400
+steps = 20 if FAST else 400
 optimizer = torch.optim.Adam(reader.parameters())
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
 seen = set()
@@ -180,6 +182,8 @@ for step in tqdm(range(steps), desc="learning what words mean"):
     loss.backward()
     optimizer.step()
     schedule.step()
+if FAST:  # a few steps teach little: go on with one that has trained longer
+    reader = load_context_transformer()
 
 fresh = [pair for pair in zip(*make_sentences(1000, seed=9), strict=True) if " ".join(pair[0]) not in seen]
 sentences, meanings = ([pair[side] for pair in fresh] for side in (0, 1))
@@ -366,11 +370,21 @@ rows = {
         0, torch.tensor(place), 0.0
     ),
 }
+
+
+def in_words(amounts):
+    """Which word an explanation names first, and how many others with it."""
+    amounts = amounts[: len(sentence)].index_fill(0, torch.tensor(place), 0.0)
+    more = int((amounts > amounts.max() / 4).sum()) - 1
+    return f"{sentence[int(amounts.argmax())]} most, {more} other words at least a quarter as much"
+
+
+told = "; ".join(f"{name}: {in_words(amounts)}" for name, amounts in rows.items())
 explanations_of_word(
     sentence,
     rows,
     marked=place,
-    alt="Four explanations of the meaning of bank in one sentence. In the experiment only river counts; first layer, last layer and rollout also light up other words.",
+    alt=f"Four explanations of the meaning of bank in one sentence, a row each. Apart from bank itself, {told}.",
 )
 
 # %% [markdown]

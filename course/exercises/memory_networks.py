@@ -4,68 +4,140 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course.exercises.random_arguments import drawn
+from course.exercises.masked import returned_with_finite_slopes
+from course.exercises.random_arguments import different_sizes, drawn, near_each_other
 from course.judging.exercise import Case, Exercise
 
 
 def _write_cases(seed: int) -> list[Case]:
+    """A full memory, one with gaps, an empty one as the chapter begins with, and one with a single slot."""
     rng = np.random.default_rng(seed)
-    full = torch.from_numpy(rng.permutation(5))
-    oldest = int(full.argmax())
-    full = full.roll(2 - oldest)  # the oldest memory is neither the first nor the last
-    half = torch.tensor([1, 0, -1, -1])
+    (slots, more), d = different_sizes(rng, 2, 4, 7), int(rng.integers(2, 6))
+    full = torch.from_numpy(rng.permutation(slots))
+    full = full.roll(
+        1 + int(rng.integers(slots - 2)) - int(full.argmax())
+    )  # the oldest: neither first nor last
+    gaps = torch.full((more,), -1)
+    written = [0, *range(2, more - 1)]  # slots 1 and the last are empty
+    gaps[written] = torch.from_numpy(rng.permutation(len(written)))
+    memory = drawn(
+        rng, more, d
+    )  # an empty slot may hold anything, a sentence may be zero: age tells which is which
+    memory[written[-1]] = 0
     return [
-        {"memory": drawn(rng, 5, 3), "age": full, "x": drawn(rng, 3)},
-        {"memory": torch.cat([drawn(rng, 2, 3), torch.zeros(2, 3)]), "age": half, "x": drawn(rng, 3)},
+        {"memory": drawn(rng, slots, d), "age": full, "x": drawn(rng, d)},
+        {"memory": memory, "age": gaps, "x": drawn(rng, d)},
+        {"memory": torch.zeros(slots, 1), "age": torch.full((slots,), -1), "x": drawn(rng, 1)},
+        {"memory": drawn(rng, 1, d), "age": torch.tensor([0]), "x": drawn(rng, d)},
     ]
 
 
 def _lookup_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    query, memory = drawn(rng, 4, 6), drawn(rng, 4, 5, 6)
+    batch, slots, d = different_sizes(rng, 3, 3, 7)
+    query, memory = drawn(rng, batch, d), drawn(rng, batch, slots, d)
+    mask = torch.ones(batch, slots, dtype=torch.bool)
     scores = torch.einsum("bd,bsd->bs", query, memory)
-    mask = torch.ones(4, 5, dtype=torch.bool)
-    mask[torch.arange(3), scores[:3].argmax(1)] = False  # the best match of three rows is an empty slot
-    # In the last row a long memory wins over one that points the same way as the query.
-    memory[3, 1], memory[3, 2] = 0.9 * query[3], 3 * query[3] + 2 * drawn(rng, 6)
-    memory[3, 2] += query[3] * (6 - (memory[3, 2] @ query[3])).clamp(min=0) / (query[3] @ query[3])
-    return [{"query": query, "memory": memory, "mask": mask}]
+    memory[1] *= -scores[1].sign()[
+        :, None
+    ]  # row 1: nothing that is written matches at all, one slot is empty
+    mask[1, int(rng.integers(slots))] = False
+    empty, cosine, best = rng.permutation(slots)[:3]
+    # Row 0: a long memory matches best, a short one lies nearer in direction, and an empty slot would beat both.
+    memory[0] *= -scores[0].sign()[:, None]
+    length = query[0] @ query[0]
+    across = memory[0, best] - (memory[0, best] @ query[0]) / length * query[0]
+    memory[0, best] = 2 * query[0] + 3 * (length / (across @ across)).sqrt() * across
+    memory[0, cosine], memory[0, empty] = 0.5 * query[0], 4 * query[0]
+    mask[0, empty] = False
+    mask[2] = False
+    mask[2, int(scores[2].argmin())] = True  # row 2: one slot is written, and it is enough
+    twice = drawn(rng, 1, batch, d), drawn(rng, 1, batch, slots, d), drawn(rng, 1, batch, slots) > -1
+    twice[2][..., 0] = True
+    nothing = mask.clone()
+    nothing[int(rng.integers(1, batch))] = False
+    return [
+        {"query": query, "memory": memory, "mask": mask},
+        {"query": query[0], "memory": memory[0], "mask": mask[0]},
+        dict(zip(("query", "memory", "mask"), twice, strict=True)),
+        {"query": query, "memory": memory, "mask": nothing},
+    ]
 
 
 def _margin_cases(seed: int) -> list[Case]:
+    """Candidates near each other; some of them ruled out, as the chapter's empty slots are; all content; one alone."""
     rng = np.random.default_rng(seed)
-    correct = torch.from_numpy(rng.integers(4, size=5))
+    batch, n, more = different_sizes(rng, 3, 3, 7)
+    correct = torch.from_numpy(rng.integers(n, size=batch))
+    correct[:2] = torch.tensor([0, n - 1])
+    near = drawn(rng, batch, n)
+    near[0] *= 0.05  # here every rival comes too near
+    far = drawn(rng, more, n)
+    others = torch.from_numpy(rng.integers(n, size=more))
+    far[torch.arange(more), (others + 1) % n] = -torch.inf
+    won = drawn(rng, batch, more)
+    won[torch.arange(batch), correct % more] += 10
     return [
-        {"scores": drawn(rng, 5, 4), "correct": correct, "margin": 0.7},
-        {"scores": 0.2 * drawn(rng, 3, 6), "correct": torch.tensor([5, 0, 2]), "margin": 0.1},
+        {"scores": near, "correct": correct, "margin": float(rng.uniform(0.4, 0.9))},
+        {"scores": 0.2 * far, "correct": others, "margin": float(rng.uniform(0.1, 0.3))},
+        {"scores": won, "correct": correct % more, "margin": float(rng.uniform(0.4, 0.9))},
+        {"scores": drawn(rng, 1, 2), "correct": torch.tensor([int(rng.integers(2))]), "margin": 3.5},
     ]
 
 
 def _position_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    return [{"words": int(rng.integers(3, 6)), "dim": int(rng.integers(7, 11))}, {"words": 6, "dim": 6}]
+    words, dim = int(rng.integers(3, 7)), int(rng.integers(7, 25))
+    return [
+        {"words": words, "dim": dim},
+        {"words": dim, "dim": words},
+        {"words": words, "dim": words},
+        {"words": 1, "dim": words},
+    ]
 
 
 def _embed_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    tokens = torch.from_numpy(rng.integers(1, 9, size=(2, 3, 4)))
-    tokens[0, 0, 2:] = 0
-    tokens[1, 1, 3:] = 0
-    tokens[1, 2] = 0
+    (batch, sentences, words, d), vocabulary = different_sizes(rng, 4), int(rng.integers(8, 14))
+    tokens = torch.from_numpy(rng.integers(1, vocabulary, size=(batch, sentences, words)))
+    tokens[0, 0, 1:] = 0
+    tokens[1, 0, words - 1 :] = 0
+    tokens[1, 1] = 0  # no sentence at all
+    table, more = drawn(rng, vocabulary, d), int(rng.integers(3, 7))
     return [
-        {"tokens": tokens, "embedding": drawn(rng, 9, 5), "encoding": drawn(rng, 4, 5)},
-        {"tokens": tokens[0, 0], "embedding": drawn(rng, 9, 5), "encoding": drawn(rng, 4, 5)},
+        {"tokens": tokens, "embedding": table, "encoding": drawn(rng, words, d)},
+        {"tokens": tokens[1:2], "embedding": table, "encoding": drawn(rng, words, d)},
+        {
+            "tokens": torch.from_numpy(
+                rng.integers(0, 2, size=more) * rng.integers(1, vocabulary, size=more)
+            ),
+            "embedding": table,
+            "encoding": drawn(rng, more, d),
+        },
     ]
 
 
 def _hop_cases(seed: int) -> list[Case]:
+    """Without a mask; with one, and nothing at all in one row; one query alone; two axes in front, and large scores."""
     rng = np.random.default_rng(seed)
-    query, memory_in, memory_out = drawn(rng, 3, 4), drawn(rng, 3, 5, 4), drawn(rng, 3, 5, 4)
-    mask = torch.tensor([[True, True, True, False, False], [True, False, True, True, True], [False] * 5])
-    return [
-        {"query": query, "memory_in": memory_in, "memory_out": memory_out},
-        {"query": query, "memory_in": memory_in, "memory_out": memory_out, "mask": mask},
+    batch, n, d, more = different_sizes(rng, 4, 3, 7)
+    names = ("query", "memory_in", "memory_out", "mask")
+    mask = torch.from_numpy(rng.random((batch, n)) < 0.6)
+    mask[:, :2], mask[:, -1] = True, False
+    mask[1] = False
+    query, large = near_each_other(rng, (1, batch), more, d)
+    cases = [
+        (drawn(rng, batch, d), drawn(rng, batch, n, d), drawn(rng, batch, n, d)),
+        (drawn(rng, batch, d), drawn(rng, batch, n, d), drawn(rng, batch, n, d), mask),
+        (
+            drawn(rng, d, scale=0.3),
+            drawn(rng, n, d),
+            drawn(rng, n, d),
+            mask[0],
+        ),  # no hard choice: it has no slope
+        (query, large, drawn(rng, 1, batch, more, d)),  # scores of hundreds
     ]
+    return [dict(zip(names, arguments, strict=False)) for arguments in cases]
 
 
 def _stand_in_hop(
@@ -78,24 +150,45 @@ def _stand_in_hop(
 
 def _repeat_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    mask = torch.tensor([[True, True, False, False], [True, True, True, True], [True, False, True, True]])
-    return [
-        {
-            "hop": _stand_in_hop,
-            "query": drawn(rng, 3, 5),
-            "memories_in": drawn(rng, hops, 3, 4, 5),
-            "memories_out": drawn(rng, hops, 3, 4, 5),
-            "mask": mask,
-            "transfer": transfer,
-        }
-        for hops, transfer in ((3, torch.eye(5)), (2, 0.6 * drawn(rng, 5, 5)))
-    ]
+    batch, n, d, hops = different_sizes(rng, 4)
+    cases = []
+    for front, many, transfer in (
+        ((batch,), hops, torch.eye(d)),  # adjacent tying
+        ((batch,), hops % 3 + 2, 0.6 * drawn(rng, d, d)),  # layer-wise tying
+        ((), 2, 0.6 * drawn(rng, d, d)),
+        ((1, batch), 1, 0.6 * drawn(rng, d, d)),
+    ):
+        mask = torch.from_numpy(rng.random((*front, n)) < 0.6)
+        mask[..., 0], mask[..., -1] = False, True
+        cases.append(
+            {
+                "hop": _stand_in_hop,
+                "query": drawn(rng, *front, d),
+                "memories_in": drawn(rng, many, *front, n, d),
+                "memories_out": drawn(rng, many, *front, n, d),
+                "mask": mask,
+                "transfer": transfer,
+            }
+        )
+    return cases
 
 
 def _clip_cases(seed: int) -> list[Case]:
+    """Matrices that are too long, one that is short, one that is zero, and the chapter's own two."""
     rng = np.random.default_rng(seed)
-    gradients = [3 * drawn(rng, 4, 6), 0.01 * drawn(rng, 3, 2), 20 * drawn(rng, 2, 2)]
-    return [{"gradients": gradients, "limit": 4.0}]
+    rows, columns, more = different_sizes(rng, 3)
+    limit = float(rng.uniform(2, 6))
+    gradients = [
+        torch.full((rows, columns), 2 * limit) * (0.5 + drawn(rng, rows, columns).abs()),
+        0.01 * drawn(rng, columns, more),
+        torch.zeros(rows, rows),
+        5 * limit * (1 + drawn(rng, more, rows).abs()),
+    ]
+    order = rng.permutation(len(gradients))
+    return [
+        {"gradients": [gradients[i] for i in order], "limit": limit},
+        {"gradients": [torch.full((2, more), 100.0), torch.full((3, more), 0.1)], "limit": 10 * limit},
+    ]
 
 
 EXERCISES = [
@@ -131,6 +224,7 @@ EXERCISES = [
             "What stands in the column of the right candidate itself? The sum runs over the others.",
             "Clamp each entry at zero before you sum; average over the batch last.",
         ),
+        slope=("scores",),
     ),
     Exercise(
         "position_encoding",
@@ -164,6 +258,8 @@ EXERCISES = [
             "Take the softmax over the memories. An empty slot gets the score −∞ before it, not the weight 0 after it.",
             "Where all slots are empty the softmax is NaN: torch.where(mask, p, 0).",
         ),
+        observe=returned_with_finite_slopes,
+        slope=("query", "memory_in", "memory_out"),
     ),
     Exercise(
         "repeat_hops",
@@ -175,6 +271,7 @@ EXERCISES = [
             "The next query still knows the old one: H u plus what was read.",
             "H acts on column vectors; rows u of a batch become u @ H.T. Stack the weights just before the last axis.",
         ),
+        slope=("query", "memories_in", "memories_out", "transfer"),
     ),
     Exercise(
         "clip_each_matrix",

@@ -19,6 +19,21 @@ def drawn_uniformly(rng: np.random.Generator, *shape: int, low: float = 0.0, hig
     return torch.from_numpy(np.asarray(rng.uniform(low, high, size=shape))).float()
 
 
+def different_sizes(rng: np.random.Generator, count: int, low: int = 2, high: int = 7) -> list[int]:
+    """So many sizes from ``low`` to ``high``, no two of them alike."""
+    return [low + int(size) for size in rng.permutation(high - low + 1)[:count]]
+
+
+def near_each_other(
+    rng: np.random.Generator, front: tuple[int, ...], n: int, d: int
+) -> tuple[Tensor, Tensor]:
+    """A query and n memories, in whole numbers: their scores are near 100, where a bare exp overflows, and all but the last lie close together."""
+    query = torch.from_numpy(rng.choice([-1, 1], size=(*front, d))).float()
+    memory = torch.from_numpy(rng.integers(-1, 2, size=(*front, n, d))).float()
+    query[..., 0], memory[..., 0], memory[..., -1, 0] = 96, 1, -1
+    return query, memory
+
+
 def filled(model: Model, rng: np.random.Generator, scale: float = 0.6) -> Model:
     """The model with all weights and statistics drawn anew, in training mode, as a model may come."""
     state = {}

@@ -70,6 +70,24 @@ def ages_the_new_sentence_too(memory, age, x):
     return memory, torch.where(age < 0, age, age + 1)
 
 
+def finds_room_where_there_are_zeros(memory, age, x):
+    """You take a slot for empty when its numbers are zero. A sentence may be zero, and an empty slot may hold old numbers: which slots are empty is told by their age."""
+    empty = (memory == 0).all(-1)
+    slot = empty.long().argmax() if empty.any() else age.argmax()
+    memory, age = memory.clone(), torch.where(age < 0, age, age + 1)
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
+def fills_the_memory_from_behind(memory, age, x):
+    """The sentence is in an empty slot, but not in the first one: you take the last."""
+    empty = age < 0
+    slot = empty.nonzero()[-1, 0] if empty.any() else age.argmax()
+    memory, age = memory.clone(), torch.where(empty, age, age + 1)
+    memory[slot], age[slot] = x, 0
+    return memory, age
+
+
 def write_by_rows(memory, age, x):
     """Right: build the new memory row by row."""
     slot = min(range(len(age)), key=lambda i: (age[i] >= 0, -age[i].item() if age[i] >= 0 else i))
@@ -112,8 +130,43 @@ def looks_up_by_cosine(query, memory, mask):
     return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
 
 
+def looks_up_the_nearest(query, memory, mask):
+    """You recover the memory at the smallest distance from the query. The formula takes the largest inner product: a long memory that lies far away may have it."""
+    _refuse_nothing(mask)
+    distance = (memory - query[..., None, :]).square().sum(-1).masked_fill(~mask, torch.inf)
+    best = distance.argmin(-1)
+    return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
+
+
+def reads_from_the_first_memory(query, memory, mask):
+    """The slots' numbers are right, but every vector comes out of the first memory of the batch. Each query has a memory of its own."""
+    best, read = lookup_by_max(query, memory, mask)
+    return best, memory.reshape(-1, *memory.shape[-2:])[0][best] if query.dim() > 1 else read
+
+
+def brings_back_the_score(query, memory, mask):
+    """The slots' numbers are right, but beside them stand the scores of what was found. The vector itself is asked for."""
+    _refuse_nothing(mask)
+    scores = torch.einsum("...d,...sd->...s", query, memory).masked_fill(~mask, -torch.inf)
+    return scores.argmax(-1), scores.amax(-1)
+
+
+def looks_for_the_worst_match(query, memory, mask):
+    """What you recover matches the query worst among all that is written: argmax and argmin are easily confused."""
+    _refuse_nothing(mask)
+    best = torch.einsum("...d,...sd->...s", query, memory).masked_fill(~mask, torch.inf).argmin(-1)
+    return best, torch.take_along_dim(memory, best[..., None, None], dim=-2)[..., 0, :]
+
+
+def _refuse_nothing(mask):
+    if not mask.any(-1).all():
+        raise ValueError("an empty memory")
+
+
 def lookup_by_max(query, memory, mask):
     """Right: the index comes along with the maximum."""
+    if not bool(mask.sum(-1).min() > 0):
+        raise ValueError("an empty memory")
     scores = torch.where(mask, (query.unsqueeze(-2) * memory).sum(-1), torch.tensor(float("-inf")))
     best = scores.max(dim=-1).indices
     one = F.one_hot(best, memory.shape[-2]).to(memory)
@@ -162,6 +215,29 @@ def sums_over_the_batch(scores, correct, margin):
     return ((margin - right + scores).clamp(min=0).sum(1) - margin).sum()
 
 
+def forgets_the_margin(scores, correct, margin):
+    """Your loss ends as soon as the right candidate is just ahead: γ is missing, and with it the reason to be ahead clearly."""
+    right = scores.gather(1, correct[:, None])
+    return (scores - right).clamp(min=0).sum(1).mean()
+
+
+def squares_the_violations(scores, correct, margin):
+    """Each violation is squared. That is a loss too, but the formula adds them up as they are."""
+    right = scores.gather(1, correct[:, None])
+    return ((margin - right + scores).clamp(min=0).square().sum(1) - margin**2).mean()
+
+
+def goes_on_beyond_the_margin(scores, correct, margin):
+    """Candidates who lose by more than the margin lower your loss further, without end: the max with zero is missing."""
+    right = scores.gather(1, correct[:, None])
+    return ((margin - right + scores).sum(1) - margin).mean()
+
+
+def compares_by_cross_entropy(scores, correct, margin):
+    """This is cross-entropy, −log softmax. It never comes to rest; the loss asked for is zero once the margin is kept."""
+    return F.cross_entropy(scores, correct)
+
+
 def margin_by_selection(scores, correct, margin):
     """Right: take the right column out first."""
     other = F.one_hot(correct, scores.shape[1]) == 0
@@ -201,6 +277,18 @@ def position_encoding_of_the_published_code(words, dim):
     return 1 + 4 * (j - (words + 1) / 2) * (k - (dim + 1) / 2) / (words * dim)
 
 
+def position_adds_the_second_term(words, dim):
+    """The second term is added here. In the formula it is taken away, so that the last word comes out as k/d."""
+    j, k = torch.arange(1, words + 1)[:, None] / words, torch.arange(1, dim + 1) / dim
+    return (1 - j) + k * (1 - 2 * j)
+
+
+def position_divides_whole_numbers(words, dim):
+    """Nearly all of your shares are 0: // throws the remainder away. j/J and k/d are fractions."""
+    j, k = torch.arange(1, words + 1)[:, None] // words, torch.arange(1, dim + 1) // dim
+    return ((1 - j) - k * (1 - 2 * j)).float()
+
+
 def position_encoding_by_outer_product(words, dim):
     """Right: two rank-one tables."""
     j = torch.linspace(1 / words, 1, words)
@@ -230,6 +318,17 @@ def averages_the_words(tokens, embedding, encoding):
 def weights_after_the_sum(tokens, embedding, encoding):
     """You sum the words first and weight afterwards: then it is too late to know which word stood where."""
     return (embedding[tokens] * (tokens != 0)[..., None]).sum(-2) * encoding.sum(0)
+
+
+def adds_the_encoding(tokens, embedding, encoding):
+    """You add the encoding to the word vectors, as transformers do. Here it is multiplied in, number by number."""
+    return ((embedding[tokens] + encoding) * (tokens != 0)[..., None]).sum(-2)
+
+
+def weighs_words_as_a_whole(tokens, embedding, encoding):
+    """Every word has one weight for all of its dimensions here. l_j has one for each: early and late words are to differ in where they speak."""
+    there = (tokens != 0)[..., None]
+    return (embedding[tokens] * encoding.mean(-1, keepdim=True) * there).sum(-2)
 
 
 def embed_by_einsum(tokens, embedding, encoding):
@@ -326,6 +425,32 @@ def forgets_the_softmax(query, memory_in, memory_out, mask=None):
     return _hop(_scores(query, memory_in), memory_out, mask)
 
 
+def returns_the_weights_first(query, memory_in, memory_out, mask=None):
+    """Both results are right, but they have changed places: the output comes first, the weights second."""
+    return memory_hop(query, memory_in, memory_out, mask)[::-1]
+
+
+def asks_on_already(query, memory_in, memory_out, mask=None):
+    """The weights are right, but the query has been added to the output. That makes the next query, which is another function's work: here o alone is asked for."""
+    o, p = memory_hop(query, memory_in, memory_out, mask)
+    return query + o, p
+
+
+def divides_the_scores_by_their_sum(query, memory_in, memory_out, mask=None):
+    """Your weights sum to 1, but some are negative: the scores themselves are divided by their sum. The softmax takes exponentials first."""
+    scores = _scores(query, memory_in)
+    scores = scores if mask is None else scores * mask
+    total = scores.sum(-1, keepdim=True)
+    return _hop(scores / torch.where(total == 0, 1, total), memory_out, mask)
+
+
+def overflows_in_the_exponential(query, memory_in, memory_out, mask=None):
+    """Large scores give NaN: exp(100) is more than a float can hold, and ∞/∞ is no number. Subtract the largest score first, as torch.softmax does."""
+    e = _scores(query, memory_in).exp()
+    e = e if mask is None else e * mask
+    return _hop(e / e.sum(-1, keepdim=True).clamp(min=1e-30), memory_out, mask)
+
+
 def hop_by_exponentials(query, memory_in, memory_out, mask=None):
     """Right: exponentials, divided by their sum where there is one."""
     scores = (memory_in * query.unsqueeze(-2)).sum(-1)
@@ -402,6 +527,33 @@ def stacks_hops_first(hop, query, memories_in, memories_out, mask, transfer):
     return query, torch.stack(weights)
 
 
+def begins_with_the_last_memory(hop, query, memories_in, memories_out, mask, transfer):
+    """Your hops go through the memories from the last to the first. The first query u₁ meets the first memory."""
+    return hops_by_recursion(hop, query, memories_in.flip(0), memories_out.flip(0), mask, transfer)
+
+
+def swaps_the_two_memories(hop, query, memories_in, memories_out, mask, transfer):
+    """The hop was given its two memories the other way round: it compares with the first and reads from the second."""
+    return hops_by_recursion(hop, query, memories_out, memories_in, mask, transfer)
+
+
+def looks_into_the_first_memory_every_time(hop, query, memories_in, memories_out, mask, transfer):
+    """All of your hops look into the first memory. Each hop has a pair of its own."""
+    first, second = memories_in[:1].expand_as(memories_in), memories_out[:1].expand_as(memories_out)
+    return hops_by_recursion(hop, query, first, second, mask, transfer)
+
+
+def keeps_the_mask_to_itself(hop, query, memories_in, memories_out, mask, transfer):
+    """The mask never reached the hop: it looks where nothing is written."""
+    return hops_by_recursion(hop, query, memories_in, memories_out, torch.ones_like(mask), transfer)
+
+
+def stacks_hops_second(hop, query, memories_in, memories_out, mask, transfer):
+    """With one axis of stories this is right; without any, or with two, the hops end up elsewhere. They stand just before the memories: count from the end."""
+    u, weights = hops_by_recursion(hop, query, memories_in, memories_out, mask, transfer)
+    return u, weights.movedim(-2, 1)
+
+
 def hops_by_recursion(hop, query, memories_in, memories_out, mask, transfer):
     """Right: one hop, then the rest."""
     o, p = hop(query, memories_in[0], memories_out[0], mask)
@@ -437,10 +589,30 @@ def clips_each_row(gradients, limit):
 
 
 def clips_in_place(gradients, limit):
-    """The numbers are right, but the gradients that were handed in have been shortened themselves. New tensors were promised: multiply without an underscore, and without *=."""
+    """The numbers are right, but the gradients that were handed in have been shortened themselves. They were only lent to you: multiply without an underscore, and without *=."""
     for g in gradients:
         g *= min(1.0, limit / g.norm())
     return gradients
+
+
+def clips_by_the_largest_number(gradients, limit):
+    """Your measure of a matrix is its largest number. ‖g‖ is the root of the sum of all squares."""
+    return [g * min(1.0, limit / float(g.abs().max().clamp(min=1e-12))) for g in gradients]
+
+
+def clips_by_the_sum_of_absolutes(gradients, limit):
+    """Your measure of a matrix is the sum of its absolute values. ‖g‖ is the root of the sum of all squares."""
+    return [g * min(1.0, limit / float(g.abs().sum().clamp(min=1e-12))) for g in gradients]
+
+
+def clips_by_the_spectral_norm(gradients, limit):
+    """Your measure of a matrix is how far it can stretch a vector: torch.linalg.norm with 2 means that for a matrix. ‖g‖ is the root of the sum of all squares."""
+    return [g * min(1.0, limit / float(torch.linalg.norm(g, 2).clamp(min=1e-12))) for g in gradients]
+
+
+def shortens_to_length_one(gradients, limit):
+    """What was too long has length 1 now. It may keep the length `limit`."""
+    return [g / g.norm() if g.norm() > limit else g for g in gradients]
 
 
 def clip_by_clamped_factor(gradients, limit):
@@ -457,6 +629,8 @@ MISCONCEPTIONS = {
         writes_into_the_callers_memory,
         writes_into_memory_but_not_into_age,
         ages_the_new_sentence_too,
+        finds_room_where_there_are_zeros,
+        fills_the_memory_from_behind,
     ],
     "hard_lookup": [
         finds_empty_slots,
@@ -464,6 +638,10 @@ MISCONCEPTIONS = {
         looks_among_the_empty_slots,
         looks_up_softly,
         looks_up_by_cosine,
+        looks_up_the_nearest,
+        reads_from_the_first_memory,
+        brings_back_the_score,
+        looks_for_the_worst_match,
     ],
     "margin_ranking_loss": [
         ranks_the_right_one_against_itself,
@@ -472,6 +650,10 @@ MISCONCEPTIONS = {
         counts_the_worst_rival_only,
         averages_over_the_rivals,
         sums_over_the_batch,
+        forgets_the_margin,
+        squares_the_violations,
+        goes_on_beyond_the_margin,
+        compares_by_cross_entropy,
     ],
     "position_encoding": [
         position_encoding_transposed,
@@ -479,8 +661,17 @@ MISCONCEPTIONS = {
         position_divides_by_the_wrong_size,
         position_without_the_two,
         position_encoding_of_the_published_code,
+        position_adds_the_second_term,
+        position_divides_whole_numbers,
     ],
-    "embed_sentences": [counts_the_padding, embeds_a_bag_of_words, averages_the_words, weights_after_the_sum],
+    "embed_sentences": [
+        counts_the_padding,
+        embeds_a_bag_of_words,
+        averages_the_words,
+        weights_after_the_sum,
+        adds_the_encoding,
+        weighs_words_as_a_whole,
+    ],
     "memory_hop": [
         softmax_over_the_batch,
         reads_what_it_compares_with,
@@ -494,6 +685,10 @@ MISCONCEPTIONS = {
         attends_only_to_empty_slots,
         gives_empty_slots_the_score_zero,
         forgets_the_softmax,
+        returns_the_weights_first,
+        asks_on_already,
+        divides_the_scores_by_their_sum,
+        overflows_in_the_exponential,
     ],
     "repeat_hops": [
         output_replaces_the_query,
@@ -503,6 +698,11 @@ MISCONCEPTIONS = {
         transfers_the_output_too,
         transfers_by_the_transpose,
         stacks_hops_first,
+        begins_with_the_last_memory,
+        swaps_the_two_memories,
+        looks_into_the_first_memory_every_time,
+        keeps_the_mask_to_itself,
+        stacks_hops_second,
     ],
     "clip_each_matrix": [
         clips_all_together,
@@ -510,6 +710,10 @@ MISCONCEPTIONS = {
         stretches_short_ones,
         clips_each_row,
         clips_in_place,
+        clips_by_the_largest_number,
+        clips_by_the_sum_of_absolutes,
+        clips_by_the_spectral_norm,
+        shortens_to_length_one,
     ],
 }
 

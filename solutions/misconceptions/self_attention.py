@@ -2,11 +2,11 @@
 
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from solutions.self_attention import (
+    attention_rollout,
     encoder_block,
     merge_heads,
     multi_head_attention,
@@ -29,12 +29,12 @@ def _attention(q, k, v, mask, scale, dim=-1):
 
 
 def scales_by_d(q, k, v, mask=None):
-    """You divided by d instead of its root. A product of two random words of length d spreads by √d; divided by d, all weights become nearly equal when words are long."""
+    """You divided by d instead of its root. A product of two random vectors of d numbers spreads by √d; divided by d, all weights become nearly equal when d is large."""
     return _attention(q, k, v, mask, 1 / q.shape[-1])
 
 
 def forgets_to_scale(q, k, v, mask=None):
-    """The scores are not divided by √d. The longer the words, the larger the scores: the softmax turns into a hard choice and its gradient dies."""
+    """The scores are not divided by √d. The wider the vectors, the larger the scores: the softmax turns into a hard choice and its gradient dies."""
     return _attention(q, k, v, mask, 1.0)
 
 
@@ -104,6 +104,35 @@ def reads_all_values_alike(q, k, v, mask=None):
     return v.mean(dim=-2, keepdim=True).expand(*q.shape[:-1], v.shape[-1]), weights
 
 
+def returns_the_weights_first(q, k, v, mask=None):
+    """Both results are right, but they have changed places: the output comes first, the weights second."""
+    return scaled_dot_product_attention(q, k, v, mask)[::-1]
+
+
+def scales_after_the_softmax(q, k, v, mask=None):
+    """Your weights sum to 1/√d: the division comes after the softmax. It is the scores that are divided."""
+    output, weights = _attention(q, k, v, mask, 1.0)
+    return output / math.sqrt(q.shape[-1]), weights / math.sqrt(q.shape[-1])
+
+
+def scales_by_the_width_of_the_values(q, k, v, mask=None):
+    """You divided by the root of the length of a value. d is the length of a query: what grows with it is the sum in each product."""
+    return _attention(q, k, v, mask, v.shape[-1] ** -0.5)
+
+
+def compares_directions(q, k, v, mask=None):
+    """Queries and keys were brought to length 1, so that you compare directions (the cosine). The formula has the plain product."""
+    return _attention(F.normalize(q, dim=-1), F.normalize(k, dim=-1), v, mask, 1.0)
+
+
+def overflows_in_the_exponential(q, k, v, mask=None):
+    """Large scores give NaN: exp(100) is more than a float can hold, and ∞/∞ is no number. Subtract the largest score first, as torch.softmax does."""
+    share = torch.exp(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]))
+    share = share if mask is None else share * mask
+    weights = share / share.sum(dim=-1, keepdim=True).clamp_min(1e-30)
+    return weights @ v, weights
+
+
 def attention_with_infinities(q, k, v, mask=None):
     scores = torch.einsum("...nd,...md->...nm", q, k) * q.shape[-1] ** -0.5
     if mask is not None:
@@ -112,12 +141,11 @@ def attention_with_infinities(q, k, v, mask=None):
     return torch.einsum("...nm,...me->...ne", weights, v), weights
 
 
-def attention_in_numpy(q, k, v, mask=None):
-    q, k, v = (np.asarray(x, dtype=np.float64) for x in (q, k, v))
-    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
-    share = np.exp(scores - scores.max(-1, keepdims=True)) * (1.0 if mask is None else mask.numpy())
-    total = share.sum(-1, keepdims=True)
-    weights = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+def attention_by_logsumexp(q, k, v, mask=None):
+    scores = (q.unsqueeze(-2) * k.unsqueeze(-3)).sum(-1) / q.shape[-1] ** 0.5
+    if mask is not None:
+        scores = scores + torch.zeros_like(scores).masked_fill(mask.logical_not(), -torch.inf)
+    weights = (scores - scores.logsumexp(-1, keepdim=True)).exp().nan_to_num(0.0)
     return weights @ v, weights
 
 
@@ -150,6 +178,16 @@ def marks_what_is_hidden(n):
     return torch.ones(n, n, dtype=torch.bool).triu(1)
 
 
+def gives_numbers_to_add(n):
+    """These are numbers to add to scores, 0 and −∞. A tensor of booleans was asked for: True where a word may look."""
+    return torch.zeros(n, n).masked_fill(torch.ones(n, n, dtype=torch.bool).triu(1), -torch.inf)
+
+
+def sees_only_itself(n):
+    """Every word sees itself and nothing else. It may also look at what came before."""
+    return torch.eye(n, dtype=torch.bool)
+
+
 def causal_mask_by_comparison(n):
     i = torch.arange(n)
     return i[:, None] >= i[None, :]
@@ -178,7 +216,21 @@ def turns_each_head_over(x, heads):
     return split_heads(x, heads).transpose(-2, -1)
 
 
+def puts_the_heads_in_front(x, heads):
+    """The heads stand in front of everything, before the sentences of the batch. They belong just before the words: (…, heads, n, d)."""
+    return split_heads(x, heads).movedim(-3, 0)
+
+
+def makes_heads_of_that_many_numbers(x, heads):
+    """Each of your heads holds `heads` numbers. It is the number of heads that is given; how many numbers each gets follows from it."""
+    if x.shape[-1] % heads:
+        raise ValueError("heads must divide dim")
+    return split_heads(x, x.shape[-1] // heads)
+
+
 def split_heads_by_chunks(x, heads):
+    if x.shape[-1] // heads * heads != x.shape[-1]:
+        raise ValueError("heads must divide dim")
     return torch.stack(x.chunk(heads, dim=-1), dim=-3)
 
 
@@ -204,6 +256,16 @@ def merges_the_last_head_first(x):
 def adds_the_heads(x):
     """The heads were averaged and repeated. They are put side by side, so that wo can tell them apart."""
     return x.mean(dim=-3).repeat_interleave(x.shape[-3], dim=-1)
+
+
+def sums_the_heads(x):
+    """The heads were added up. They are put side by side, so that wo can tell them apart."""
+    return x.sum(dim=-3)
+
+
+def leaves_the_heads_apart(x):
+    """The axes are (…, n, heads, d) here: the heads of a word lie side by side, but they are still apart. Make one axis of the last two."""
+    return x.transpose(-3, -2)
 
 
 def merge_heads_by_concatenation(x):
@@ -253,6 +315,30 @@ def merges_the_heads_in_the_wrong_order(x, wq, wk, wv, wo, heads, mask=None):
     return merges_in_turn(output) @ wo, weights
 
 
+def reads_the_keys(x, wq, wk, wv, wo, heads, mask=None):
+    """The weights are right, but what is read are the keys: wv is not used. A word shows one thing and gives another."""
+    return multi_head_attention(x, wq, wk, wk, wo, heads, mask)
+
+
+def averages_the_maps(x, wq, wk, wv, wo, heads, mask=None):
+    """The output is right, but the weights were averaged over the heads, as nn.MultiheadAttention does unless told otherwise. Each head's own map is asked for."""
+    output, weights = multi_head_attention(x, wq, wk, wv, wo, heads, mask)
+    return output, weights.mean(dim=-3)
+
+
+def adds_what_came_in(x, wq, wk, wv, wo, heads, mask=None):
+    """The weights are right, but x was added to the output. That is the residual connection, which comes later, in encoder_block."""
+    output, weights = multi_head_attention(x, wq, wk, wv, wo, heads, mask)
+    return x + output, weights
+
+
+def splits_before_it_projects(x, wq, wk, wv, wo, heads, mask=None):
+    """Each head sees only its own block of every word: x was split before it was multiplied. Multiply with the whole matrix first, then split: every head may use all numbers of a word."""
+    d = x.shape[-1] // heads
+    own = torch.block_diag(*[torch.ones(d, d)] * heads).to(x)
+    return multi_head_attention(x, wq * own, wk * own, wv * own, wo, heads, mask)
+
+
 def multi_head_attention_head_by_head(x, wq, wk, wv, wo, heads, mask=None):
     d = x.shape[-1] // heads
     total, weights = 0, []
@@ -299,7 +385,29 @@ def counts_from_one(n, dim):
     return positional_encoding(n + 1, dim)[1:]
 
 
+def begins_with_the_cosine(n, dim):
+    """Sines and cosines have changed places: even columns hold the sine, so that the first row is 0, 1, 0, 1, …"""
+    table = positional_encoding(n, dim).unflatten(-1, (-1, 2))
+    return table.flip(-1).flatten(-2)
+
+
+def turns_faster_and_faster(n, dim):
+    """You multiplied by the power of 10000 instead of dividing: the waves become faster along dim, until neighbouring places look like chance."""
+    if dim % 2:
+        raise ValueError("odd")
+    angle = torch.arange(n)[:, None] * 10000 ** (torch.arange(0, dim, 2) / dim)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
+
+
+def doubles_twice(n, dim):
+    """Your exponent runs twice as fast as the formula's: one cause is arange(0, dim, 2), which is 2k already, multiplied by 2 once more."""
+    angle = torch.arange(n)[:, None] / 10000 ** (2 * torch.arange(0, dim, 2) / dim)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
+
+
 def positional_encoding_as_loops(n, dim):
+    if dim // 2 * 2 != dim:
+        raise ValueError("odd")
     table = torch.zeros(n, dim)
     for i in range(n):
         for k in range(dim // 2):
@@ -309,6 +417,8 @@ def positional_encoding_as_loops(n, dim):
 
 
 def positional_encoding_by_logarithms(n, dim):
+    if dim & 1:
+        raise ValueError(dim)
     table = torch.zeros(n, dim)
     angle = torch.arange(n)[:, None] * torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
     table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()
@@ -380,6 +490,77 @@ def lets_everybody_look_everywhere(x, block, heads, mask=None):
     return encoder_block(x, block, heads)
 
 
+def forgets_the_first_residual(x, block, heads, mask=None):
+    """In the first half x is not added again: what a word was itself is lost as soon as it has looked around."""
+    attended, weights = _attend(x, block, heads, mask)
+    y = _norm(attended)
+    return _norm(y + _think(y, block)), weights
+
+
+def forgets_the_second_residual(x, block, heads, mask=None):
+    """In the second half y is not added again: what the words told each other is lost unless the small network repeats it."""
+    attended, weights = _attend(x, block, heads, mask)
+    return _norm(_think(_norm(x + attended), block)), weights
+
+
+def forgets_the_first_norm(x, block, heads, mask=None):
+    """The first half is not normalized: its sum goes on as it is. The formula has a norm after each of the two additions."""
+    attended, weights = _attend(x, block, heads, mask)
+    y = x + attended
+    return _norm(y + _think(y, block)), weights
+
+
+def forgets_the_last_norm(x, block, heads, mask=None):
+    """What comes out is not normalized: the norm after the second addition is missing."""
+    attended, weights = _attend(x, block, heads, mask)
+    y = _norm(x + attended)
+    return y + _think(y, block), weights
+
+
+def never_normalizes(x, block, heads, mask=None):
+    """Nothing is normalized: from layer to layer the numbers grow. The formula has a norm after each of the two additions."""
+    attended, weights = _attend(x, block, heads, mask)
+    y = x + attended
+    return y + _think(y, block), weights
+
+
+def normalizes_the_sentence_as_a_whole(x, block, heads, mask=None):
+    """You normalized over all words of a sentence together. Each word is normalized by itself, over its own numbers."""
+
+    def norm(z):
+        return F.layer_norm(z, z.shape[-2:])
+
+    attended, weights = _attend(x, block, heads, mask)
+    y = norm(x + attended)
+    return norm(y + _think(y, block)), weights
+
+
+def forgets_the_biases(x, block, heads, mask=None):
+    """The biases b1 and b2 are not used."""
+    attended, weights = _attend(x, block, heads, mask)
+    y = _norm(x + attended)
+    return _norm(y + torch.relu(y @ block.w1) @ block.w2), weights
+
+
+def cuts_off_at_the_end(x, block, heads, mask=None):
+    """The relu stands after the second layer. It belongs between the two: two linear maps in a row are only one, and here no number could ever be lowered."""
+    attended, weights = _attend(x, block, heads, mask)
+    y = _norm(x + attended)
+    return _norm(y + torch.relu((y @ block.w1 + block.b1) @ block.w2 + block.b2)), weights
+
+
+def adds_epsilon_outside_the_root(x, block, heads, mask=None):
+    """Right where numbers are large. Where a word is nearly constant yours comes out too large: ε is added to the variance, inside the root, and not to the standard deviation."""
+
+    def norm(z):
+        centered = z - z.mean(dim=-1, keepdim=True)
+        return centered / (centered.square().mean(dim=-1, keepdim=True).sqrt() + 1e-5)
+
+    attended, weights = _attend(x, block, heads, mask)
+    y = norm(x + attended)
+    return norm(y + _think(y, block)), weights
+
+
 def encoder_block_by_hand(x, block, heads, mask=None):
     def norm(z):
         centered = z - z.mean(dim=-1, keepdim=True)
@@ -438,6 +619,32 @@ def multiplies_head_by_head(weights):
     return _product(layers).mean(dim=-3)
 
 
+def divides_by_the_sums_of_the_rows(weights):
+    """Right where all rows sum to 1. Where a word looked at nothing, its row of W is zero, and you stretched what is left of it: A is ½ W + ½ I as it stands."""
+    mixed = _layers(weights)
+    return _product(mixed / mixed.sum(dim=-1, keepdim=True))
+
+
+def follows_the_strongest_head(weights):
+    """You took the largest weight over the heads. The formula takes their mean."""
+    return _product(weights.amax(dim=-3) / 2 + torch.eye(weights.shape[-1]).to(weights) / 2)
+
+
+def adds_the_identity_at_the_end(weights):
+    """The identity was added once, after the layers were multiplied. Every layer has a residual connection of its own."""
+    return _product(weights.mean(dim=-3)) / 2 + torch.eye(weights.shape[-1]).to(weights) / 2
+
+
+def reads_it_sideways(weights):
+    """Rows and columns have changed places: row i of the result is output word i, column j input word j."""
+    return attention_rollout(weights).transpose(-1, -2)
+
+
+def adds_up_the_heads(weights):
+    """The heads were added up. The formula takes their mean, so that the rows still sum to 1."""
+    return _product(weights.sum(dim=-3) / 2 + torch.eye(weights.shape[-1]).to(weights) / 2)
+
+
 def attention_rollout_from_the_top(weights):
     n = weights.shape[-1]
     mixed = (weights.sum(dim=-3) / weights.shape[-3] + torch.eye(n).to(weights)) / 2
@@ -462,19 +669,35 @@ MISCONCEPTIONS = {
         spreads_over_what_is_hidden,
         zeroes_the_hidden_scores,
         reads_all_values_alike,
+        returns_the_weights_first,
+        scales_after_the_softmax,
+        scales_by_the_width_of_the_values,
+        compares_directions,
+        overflows_in_the_exponential,
     ],
-    "causal_mask": [hides_the_word_itself, shows_the_next_word, looks_ahead, marks_what_is_hidden],
+    "causal_mask": [
+        hides_the_word_itself,
+        shows_the_next_word,
+        looks_ahead,
+        marks_what_is_hidden,
+        gives_numbers_to_add,
+        sees_only_itself,
+    ],
     "split_heads": [
         cuts_the_sentence_into_heads,
         deals_numbers_out_in_turn,
         leaves_the_heads_behind_the_words,
         turns_each_head_over,
+        puts_the_heads_in_front,
+        makes_heads_of_that_many_numbers,
     ],
     "merge_heads": [
         glues_words_instead_of_heads,
         merges_in_turn,
         merges_the_last_head_first,
         adds_the_heads,
+        sums_the_heads,
+        leaves_the_heads_apart,
     ],
     "multi_head_attention": [
         forgets_the_output_matrix,
@@ -484,6 +707,10 @@ MISCONCEPTIONS = {
         scales_by_the_whole_width,
         forgets_the_mask,
         merges_the_heads_in_the_wrong_order,
+        reads_the_keys,
+        averages_the_maps,
+        adds_what_came_in,
+        splits_before_it_projects,
     ],
     "positional_encoding": [
         puts_all_sines_first,
@@ -491,6 +718,9 @@ MISCONCEPTIONS = {
         slows_down_too_slowly,
         gives_each_column_its_own_wave,
         counts_from_one,
+        begins_with_the_cosine,
+        turns_faster_and_faster,
+        doubles_twice,
     ],
     "encoder_block": [
         forgets_the_residuals,
@@ -500,6 +730,15 @@ MISCONCEPTIONS = {
         divides_by_one_less,
         thinks_without_relu,
         lets_everybody_look_everywhere,
+        forgets_the_first_residual,
+        forgets_the_second_residual,
+        forgets_the_first_norm,
+        forgets_the_last_norm,
+        never_normalizes,
+        normalizes_the_sentence_as_a_whole,
+        forgets_the_biases,
+        cuts_off_at_the_end,
+        adds_epsilon_outside_the_root,
     ],
     "attention_rollout": [
         forgets_the_residual,
@@ -508,11 +747,16 @@ MISCONCEPTIONS = {
         averages_the_layers,
         adds_a_whole_identity,
         multiplies_head_by_head,
+        divides_by_the_sums_of_the_rows,
+        follows_the_strongest_head,
+        adds_the_identity_at_the_end,
+        reads_it_sideways,
+        adds_up_the_heads,
     ],
 }
 
 ALTERNATIVES = {
-    "scaled_dot_product_attention": [attention_with_infinities, attention_in_numpy, attention_by_pytorch],
+    "scaled_dot_product_attention": [attention_with_infinities, attention_by_logsumexp, attention_by_pytorch],
     "causal_mask": [causal_mask_by_comparison],
     "split_heads": [split_heads_by_chunks],
     "merge_heads": [merge_heads_by_concatenation],

@@ -5,7 +5,13 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from solutions.sequence_attention import additive_scores, attend_source
+from solutions.sequence_attention import (
+    additive_scores,
+    attend_source,
+    greedy_decode,
+    monotonicity,
+    spatial_attention,
+)
 
 # additive_scores
 
@@ -38,6 +44,21 @@ def normalizes_the_scores(state, annotations, W, U, v):
 def mixes_the_two_spaces(state, annotations, W, U, v):
     """The state went through U and the annotations through W. Where both have the same length nothing complains, but W was trained for the state and U for the annotations."""
     return additive_scores(state, annotations, U, W, v)
+
+
+def adds_up_what_meets(state, annotations, W, U, v):
+    """The numbers that meet are added up as they are: v is missing, and with it what makes one of them count for a place and another against it."""
+    return torch.tanh((state @ W.T).unsqueeze(-2) + annotations @ U.T).sum(dim=-1)
+
+
+def takes_the_inner_product(state, annotations, W, U, v):
+    """This is the inner product of W s and U h_j: another kind of score (multiplicative), without the tanh and without v."""
+    return ((state @ W.T).unsqueeze(-2) * (annotations @ U.T)).sum(dim=-1)
+
+
+def squashes_by_the_sigmoid(state, annotations, W, U, v):
+    """A sigmoid stands where the formula has the tanh: every number lies between 0 and 1 and can never speak against a place."""
+    return torch.sigmoid((state @ W.T).unsqueeze(-2) + annotations @ U.T) @ v
 
 
 def additive_scores_by_einsum(state, annotations, W, U, v):
@@ -119,6 +140,34 @@ def reads_everything_alike(state, annotations, W, U, v, mask=None):
     return annotations.mean(dim=-2), alpha
 
 
+def returns_the_weights_first(state, annotations, W, U, v, mask=None):
+    """Both results are right, but they have changed places: the context comes first, the weights second."""
+    return attend_source(state, annotations, W, U, v, mask)[::-1]
+
+
+def reads_what_it_compares(state, annotations, W, U, v, mask=None):
+    """The weights are right, but you read U h_j: that is how a place is compared. What is read are the annotations themselves."""
+    _, alpha = attend_source(state, annotations, W, U, v, mask)
+    return _read(alpha, annotations @ U.T), alpha
+
+
+def reads_the_best_place_only(state, annotations, W, U, v, mask=None):
+    """The weights are right, but the context is the one annotation with the largest weight: a hard choice, through which nothing can be learned. Every place counts by its weight."""
+    context, alpha = attend_source(state, annotations, W, U, v, mask)
+    best = alpha.argmax(dim=-1)[..., None, None]
+    best = torch.take_along_dim(annotations, best, dim=-2).squeeze(-2)
+    return torch.where(alpha.sum(dim=-1, keepdim=True) > 0, best, 0 * context), alpha
+
+
+def divides_the_scores_by_their_sum(state, annotations, W, U, v, mask=None):
+    """Your weights sum to 1, but some are negative: the scores themselves are divided by their sum. The softmax takes exponentials first."""
+    e = additive_scores(state, annotations, W, U, v)
+    e = e if mask is None else e * mask
+    total = e.sum(dim=-1, keepdim=True)
+    alpha = e / torch.where(total == 0, 1, total)
+    return _read(alpha, annotations), alpha
+
+
 def attend_source_with_infinities(state, annotations, W, U, v, mask=None):
     e = additive_scores(state, annotations, W, U, v)
     if mask is not None:
@@ -179,12 +228,44 @@ def always_takes_zero_for_padding(logits, tokens, pad=0):
     return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), ignore_index=0)
 
 
+def takes_the_logarithm_of_a_softmax(logits, tokens, pad=0):
+    """Where a word is very unlikely you get infinity: its probability is too small for a float, and log 0 is −∞. torch.log_softmax never leaves the logarithm."""
+    return -torch.softmax(logits, dim=-1).log().gather(-1, tokens.unsqueeze(-1))[tokens != pad].mean()
+
+
+def adds_a_little_inside_the_logarithm(logits, tokens, pad=0):
+    """Where a word is very unlikely your price stops growing: something like log(p + 1e-9) cannot pay more than 20. torch.log_softmax needs no such help."""
+    return (
+        -(torch.softmax(logits, dim=-1) + 1e-9).log().gather(-1, tokens.unsqueeze(-1))[tokens != pad].mean()
+    )
+
+
+def divides_by_the_number_of_sentences(logits, tokens, pad=0):
+    """You divided by the number of sentences. T counts real words: a long sentence would cost more than a short one for the same quality."""
+    return -(_log_p(logits, tokens) * (tokens != pad)).sum() / len(tokens)
+
+
+def lets_the_steps_compete(logits, tokens, pad=0):
+    """Your softmax runs over the steps: one word's places in the sentence compete with each other. At each step it is the words of the vocabulary that compete."""
+    log_p = torch.log_softmax(logits, dim=1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    return -log_p[tokens != pad].mean()
+
+
+def forgets_the_logarithm(logits, tokens, pad=0):
+    """This is the mean of −p. Without the logarithm a word that was thought impossible costs hardly more than one that was thought unlikely."""
+    return -_log_p(logits, tokens).exp()[tokens != pad].mean()
+
+
 def translation_loss_by_cross_entropy(logits, tokens, pad=0):
+    if bool((tokens == pad).all()):
+        raise ValueError("no real word")
     return F.cross_entropy(logits.transpose(1, 2), tokens, ignore_index=pad)
 
 
 def translation_loss_by_sums(logits, tokens, pad=0):
     real = (tokens != pad).to(logits.dtype)
+    if real.sum() < 1:
+        raise ValueError("no real word")
     log_p = logits - logits.logsumexp(dim=-1, keepdim=True)
     right = torch.nn.functional.one_hot(tokens, logits.shape[-1])
     return -((log_p * right).sum(dim=-1) * real).sum() / real.sum()
@@ -288,7 +369,37 @@ def hides_the_last_look(step, state, start, end, steps):
     return torch.stack(tokens, dim=1), torch.stack(alignment, dim=1)
 
 
+def keeps_the_start(step, state, start, end, steps):
+    """Your sentences begin with the start token. Nobody wrote it: it is only what the first step is fed."""
+    tokens, alignment = _decoded(step, state, start, end, steps)
+    return torch.cat([start.unsqueeze(1), tokens], dim=1), alignment
+
+
+def stacks_the_steps_first(step, state, start, end, steps):
+    """Rows and columns have changed places: each row of your result is one step of all sentences. One row per sentence was asked for."""
+    tokens, alignment = _decoded(step, state, start, end, steps)
+    return tokens.T, alignment.transpose(0, 1)
+
+
+def goes_beyond_the_steps(step, state, start, end, steps):
+    """You go on until every sentence is over, however long that takes. After `steps` steps it ends: a decoder may never say `end`."""
+    return _decoded(step, state, start, end, 50)
+
+
+def returns_the_alignment_first(step, state, start, end, steps):
+    """Both results are right, but they have changed places: the tokens come first, the alignment second."""
+    return _decoded(step, state, start, end, steps)[::-1]
+
+
+def _decoded(step, state, start, end, steps):
+    if steps < 1:
+        raise ValueError("no steps")
+    return greedy_decode(step, state, start, end, steps)
+
+
 def greedy_decode_with_a_list_of_lengths(step, state, start, end, steps):
+    if steps <= 0:
+        raise ValueError(f"{steps} steps")
     tokens, alignment, token = [], [], start
     for _ in range(steps):
         logits, state, weights = step(token, state)
@@ -340,6 +451,29 @@ def sums_without_weights_of_one(state, features, W, U, v):
     return torch.einsum("...yx,...yxh->...h", alpha, places), alpha
 
 
+def leaves_the_places_in_a_row(state, features, W, U, v):
+    """All numbers are right, but the weights still lie in one row. Lay them out as a picture again: rows and columns."""
+    context, alpha = spatial_attention(state, features, W, U, v)
+    return context, alpha.flatten(-2)
+
+
+def lays_the_picture_on_its_side(state, features, W, U, v):
+    """Height and width of the weights have changed places: the picture lies on its side."""
+    context, alpha = spatial_attention(state, features, W, U, v)
+    return context, alpha.transpose(-1, -2)
+
+
+def weighs_and_does_not_add_up(state, features, W, U, v):
+    """Your context is still a picture: every place has its weight, but the places have not been added up."""
+    _, alpha = spatial_attention(state, features, W, U, v)
+    return features * alpha.unsqueeze(-3), alpha
+
+
+def returns_the_map_first(state, features, W, U, v):
+    """Both results are right, but they have changed places: the context comes first, the weights second."""
+    return spatial_attention(state, features, W, U, v)[::-1]
+
+
 def spatial_attention_on_the_grid(state, features, W, U, v):
     places = features.movedim(-3, -1)
     e = additive_scores(state.unsqueeze(-2), places, W, U, v)
@@ -373,6 +507,21 @@ def sums_over_the_batch(weights):
 def forgets_the_square(weights):
     """Without the square, the sum over the places is the same whatever the attention does: places × 1 − steps × 1."""
     return (1 - weights.sum(dim=1)).sum(dim=(-2, -1)).mean()
+
+
+def takes_the_distance_unsquared(weights):
+    """Here |1 − Σ α| stands where the formula has its square: a place that was left out a little costs too much."""
+    return (1 - weights.sum(dim=1)).abs().sum(dim=(-2, -1)).mean()
+
+
+def takes_the_mean_of_the_looks(weights):
+    """You took the mean over the steps inside the square. It is their sum that should be 1: one look in all, not one at every step."""
+    return (1 - weights.mean(dim=1)).square().sum(dim=(-2, -1)).mean()
+
+
+def squares_each_look(weights):
+    """Each weight is squared before the steps are added up. The square stands outside the bracket: first add up, then subtract from 1, then square."""
+    return (1 - weights.square().sum(dim=1)).sum(dim=(-2, -1)).mean()
 
 
 def doubly_stochastic_penalty_by_norms(weights):
@@ -420,6 +569,24 @@ def pads_in_front(frames):
     return frames.unflatten(1, (-1, 2)).flatten(-2)
 
 
+def repeats_the_last_frame(frames):
+    """With an odd number of frames you pair the last one with itself. Its partner is zeros: nothing was heard there."""
+    if frames.shape[1] % 2:
+        frames = torch.cat([frames, frames[:, -1:]], dim=1)
+    return frames.unflatten(1, (-1, 2)).flatten(-2)
+
+
+def pairs_every_frame_with_the_next(frames):
+    """Every frame stands beside the next one, so that each is used twice and time is not halved. The pairs do not overlap: 0 with 1, 2 with 3."""
+    following = torch.cat([frames[:, 1:], torch.zeros_like(frames[:, :1])], dim=1)
+    return torch.cat([frames, following], dim=-1)
+
+
+def drops_every_other_frame(frames):
+    """Every other frame is gone. Nothing may be lost: its place is beside its neighbour, in a frame of twice the width."""
+    return frames[:, ::2]
+
+
 def pyramid_by_strides(frames):
     first, second = frames[:, 0::2], frames[:, 1::2]
     if second.shape[1] < first.shape[1]:
@@ -465,6 +632,38 @@ def follows_the_mean_instead_of_the_peak(alignment):
     return torch.where(moves > 0, forward.sum(dim=1) / moves.clamp_min(1), 1.0)
 
 
+def counts_the_steps_back(alignment):
+    """This is the share of steps that go back, and so it is 0 where it should be 1."""
+    peak = alignment.argmax(dim=-1)
+    written = (alignment != 0).any(dim=-1)
+    counted = written[:, 1:] & written[:, :-1]
+    back = (peak[:, 1:] < peak[:, :-1]) & counted
+    return back.sum(dim=1) / counted.sum(dim=1).clamp_min(1)
+
+
+def counts_the_step_into_the_end(alignment):
+    """One step too many is counted: the one from the last word to the row of zeros after it. That row's "peak" is place 0, which looks like a jump back."""
+    peak = alignment.argmax(dim=-1)
+    counted = (alignment != 0).any(dim=-1)[:, :-1]
+    forward = (peak[:, 1:] >= peak[:, :-1]) & counted
+    moves = counted.sum(dim=1)
+    return torch.where(moves > 0, forward.sum(dim=1) / moves.clamp_min(1), 1.0)
+
+
+def says_yes_or_no(alignment):
+    """Your answer is 1 or 0: whether a sentence never steps back. The share of its steps that do not was asked for."""
+    return (monotonicity(alignment) == 1).float()
+
+
+def divides_by_no_step_at_all(alignment):
+    """A sentence of one step gives NaN: 0 steps forward of 0 steps. The docstring says what comes out then."""
+    peak = alignment.argmax(dim=-1)
+    written = (alignment != 0).any(dim=-1)
+    counted = written[:, 1:] & written[:, :-1]
+    forward = (peak[:, 1:] >= peak[:, :-1]) & counted
+    return forward.sum(dim=1) / counted.sum(dim=1)
+
+
 def monotonicity_sentence_by_sentence(alignment):
     shares = []
     for rows in alignment:
@@ -482,6 +681,9 @@ MISCONCEPTIONS = {
         multiplies_state_and_annotation,
         normalizes_the_scores,
         mixes_the_two_spaces,
+        adds_up_what_meets,
+        takes_the_inner_product,
+        squashes_by_the_sigmoid,
     ],
     "attend_source": [
         softmax_over_the_batch,
@@ -492,6 +694,10 @@ MISCONCEPTIONS = {
         divides_by_nothing,
         reads_padding_when_there_is_nothing_else,
         reads_everything_alike,
+        returns_the_weights_first,
+        reads_what_it_compares,
+        reads_the_best_place_only,
+        divides_the_scores_by_their_sum,
     ],
     "translation_loss": [
         counts_the_padding_as_words,
@@ -501,6 +707,11 @@ MISCONCEPTIONS = {
         averages_sentence_by_sentence,
         takes_logits_for_logarithms,
         always_takes_zero_for_padding,
+        takes_the_logarithm_of_a_softmax,
+        adds_a_little_inside_the_logarithm,
+        divides_by_the_number_of_sentences,
+        lets_the_steps_compete,
+        forgets_the_logarithm,
     ],
     "greedy_decode": [
         always_feeds_the_start,
@@ -510,6 +721,10 @@ MISCONCEPTIONS = {
         goes_on_when_all_are_over,
         stops_with_the_first_sentence,
         hides_the_last_look,
+        keeps_the_start,
+        stacks_the_steps_first,
+        goes_beyond_the_steps,
+        returns_the_alignment_first,
     ],
     "spatial_attention": [
         mixes_channels_and_places,
@@ -517,6 +732,10 @@ MISCONCEPTIONS = {
         lays_places_out_by_column,
         sees_the_whole_picture_alike,
         sums_without_weights_of_one,
+        leaves_the_places_in_a_row,
+        lays_the_picture_on_its_side,
+        weighs_and_does_not_add_up,
+        returns_the_map_first,
     ],
     "doubly_stochastic_penalty": [
         asks_each_step_to_sum_to_one,
@@ -524,6 +743,9 @@ MISCONCEPTIONS = {
         averages_over_places,
         sums_over_the_batch,
         forgets_the_square,
+        takes_the_distance_unsquared,
+        takes_the_mean_of_the_looks,
+        squares_each_look,
     ],
     "pyramid": [
         averages_two_frames,
@@ -532,12 +754,19 @@ MISCONCEPTIONS = {
         drops_the_last_frame,
         puts_the_later_frame_first,
         pads_in_front,
+        repeats_the_last_frame,
+        pairs_every_frame_with_the_next,
+        drops_every_other_frame,
     ],
     "monotonicity": [
         punishes_standing_still,
         counts_steps_after_the_end,
         divides_by_the_number_of_steps,
         follows_the_mean_instead_of_the_peak,
+        counts_the_steps_back,
+        counts_the_step_into_the_end,
+        says_yes_or_no,
+        divides_by_no_step_at_all,
     ],
 }
 
