@@ -358,8 +358,8 @@ def epsilon_gamma_box(
     contradict each other, and favouring agreement calms the map (γ); pixels have bounds (zᴮ).
 
     model: its dense and convolution layers, in the order of ``model.named_modules()``; the first convolution sees the pixels.
-    low, high: bounds of a pixel, numbers or tensors. Returns {name of the layer: rule}, each rule a
-    ``functools.partial`` that wants only (layer, a, relevance).
+    low, high: bounds of a pixel, numbers or tensors. Returns {name of the layer: rule}, each rule a function
+    that wants only (layer, a, relevance), such as ``functools.partial`` makes.
     Source: Montavon, Binder, Lapuschkin, Samek & Müller (2019), sec. 10.3.
     """
     rules: dict[str, Rule] = {}

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.exercises.random_arguments import drawn, filled
+from course.exercises.random_arguments import drawn, drawn_uniformly, filled
 from course.judging.exercise import Case, Exercise, Values, equal, repeated, within
 
 
@@ -57,17 +57,22 @@ def _sizes(rng: np.random.Generator) -> tuple[int, tuple[int, int, int], int]:
 
 
 def _relu_cases(seed: int) -> list[Case]:
-    """Each rule on another shape, in some places with a signal or an activation of exactly zero. No rule has another name."""
+    """Each rule on another shape, one of a single row, in some places with a signal or an activation of exactly zero. No rule has another name."""
     rng = np.random.default_rng(seed)
     cases: list[Case] = []
     for axes, rule in enumerate(
         ("gradient", "deconvnet", "guided", str(rng.choice(["relu", "backprop"]))), 1
     ):
-        shape = tuple(int(n) for n in rng.integers(2, 6, size=axes))
+        shape = tuple(int(n) for n in rng.integers(3, 6, size=axes))
         if axes == 1:
             shape = (int(rng.integers(9, 30)),)
+        if axes == 3:
+            shape = (1, *shape[1:])
         upstream, activation = drawn(rng, *shape), drawn(rng, *shape).clamp(min=0)
-        upstream.view(-1)[0] = 0
+        upstream.view(-1)[:5] *= torch.tensor([0, 1, 1, -1, -1]) * upstream.view(-1)[:5].sign()
+        activation.view(-1)[:5] = drawn_uniformly(rng, 5, low=0.2) * torch.tensor(
+            [1, 1, 0, 1, 0]
+        )  # each gate alone, too
         cases.append({"upstream": upstream, "activation": activation, "rule": rule})
     return cases
 
@@ -81,7 +86,9 @@ def _unpool_cases(seed: int) -> list[Case]:
     maps[0, 0, -1, -1] = 9
     cases: list[Case] = []
     for kernel, stride in ((2, 2), (3, 1)):
-        pooled, switches = F.max_pool2d(maps, kernel, stride, return_indices=True)
+        pooled, switches = F.max_pool2d(
+            maps if kernel == 3 else maps[:1], kernel, stride, return_indices=True
+        )
         values = drawn(rng, *pooled.shape)
         cases.append({"pooled": values, "switches": switches, "size": (height, width)})
     pooled, switches, size = cases[0].values()

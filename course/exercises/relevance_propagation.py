@@ -197,8 +197,8 @@ def slopes_and_inputs(layer: nn.Module, a: Tensor, relevance: Tensor) -> Tensor:
 
 
 def _network_cases(seed: int) -> list[Case]:
-    """A class per image and one rule; the predicted classes and a rule for each layer; one class for all. Then a network that is
-    no chain."""
+    """A class per image and one rule; the predicted classes and a rule for each layer; one class for all; one image. Then a network
+    that is no chain."""
     rng = np.random.default_rng(seed)
     height, width, classes, rows = (
         int(n) for n in (*rng.permutation([7, 8, 9, 10])[:2], *rng.permutation([3, 4, 5, 6])[:2])
@@ -206,14 +206,18 @@ def _network_cases(seed: int) -> list[Case]:
     image = (int(rng.integers(1, 4)), height, width)
     target = torch.from_numpy(rng.permutation(np.resize(np.arange(classes), max(rows, classes)))[:rows])
     by_name = {"conv1": slopes_and_inputs, "conv2": slopes, "dense": slopes_and_inputs}
-    rules = (slopes, by_name, slopes_and_inputs)
-    targets = (target, None, int(rng.integers(1, classes)))
+    asked = (
+        (rows, target, slopes),
+        (rows, None, by_name),
+        (2, int(rng.integers(1, classes)), slopes_and_inputs),
+        (1, target[-1:].clone(), slopes),
+    )
     cases: list[Case] = [
-        {"model": chain(rng, image, classes), "x": drawn(rng, rows, *image), "target": wanted, "rules": rule}
-        for wanted, rule in zip(targets, rules, strict=True)
+        {"model": chain(rng, image, classes), "x": drawn(rng, n, *image), "target": wanted, "rules": rule}
+        for n, wanted, rule in asked
     ]
-    branched = filled(Residual(int(np.prod(image)), classes), rng).eval()
-    return [*cases, {"model": branched, "x": drawn(rng, 2, *image), "target": 0, "rules": slopes}]
+    branched = filled(Residual(5, classes), rng).eval()
+    return [*cases, {"model": branched, "x": drawn(rng, 2, 5), "target": 0, "rules": slopes}]
 
 
 def _observe_network(fn: Callable[..., Any], case: Case) -> Values:
@@ -298,6 +302,7 @@ def _observe_merged(fn: Callable[..., Any], case: Case) -> Values:
         "bias": merged.bias.detach() if merged.bias is not None else "none",
         "what it does": merged(x.view(shape)).detach(),
         "mode": "training" if merged.training else "evaluation",
+        "kind of layer": type(merged).__name__,
     }
 
 

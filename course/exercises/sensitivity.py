@@ -137,10 +137,11 @@ def _noise(seed: int) -> list[Case]:
         sigma, generator = float(rng.uniform(0.4, 0.6)), torch.Generator().manual_seed(seed)
         fixed = {"sigma": sigma, "samples": each["samples"], "generator": generator}
         cases.append({"model": Curved(), "x": x, "target": each["target"]} | fixed)
+    _, image, classes = _sizes(rng)
     for sigma, samples in ((0.0, 1), (0.5, 0), (-0.5, 3)):
-        x = _tensor(rng.normal(size=(int(rng.integers(2, 5)), 3 * int(rng.integers(1, 4)))))
+        x, target = _tensor(rng.normal(size=(1, *image))), int(rng.integers(classes))
         fixed = {"sigma": sigma, "samples": samples, "generator": torch.Generator().manual_seed(seed)}
-        cases.append({"model": Curved(), "x": x, "target": 0} | fixed)
+        cases.append({"model": _network(rng, image, classes), "x": x, "target": target} | fixed)
     return cases
 
 
