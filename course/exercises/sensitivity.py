@@ -65,8 +65,9 @@ def _explained(seed: int) -> list[Case]:
         }
         for target in targets
     ]
-    features = int(rng.integers(2, 9))
-    return [*cases, {"model": bent, "x": _tensor(rng.normal(size=(1, features)) + 0.5), "target": 1}]
+    x = _tensor(rng.normal(size=(1, int(rng.integers(2, 9)))) * 1.5)
+    x[0, 0] = -3 - x[0, 0].abs()  # so that class 0 is not the one that wins
+    return [*cases, {"model": bent, "x": x, "target": 0}]
 
 
 def _met_in_training(seed: int) -> list[Case]:
@@ -139,9 +140,11 @@ def _noise(seed: int) -> list[Case]:
         cases.append({"model": Curved(), "x": x, "target": each["target"]} | fixed)
     _, image, classes = _sizes(rng)
     for sigma, samples in ((0.0, 1), (0.5, 0), (-0.5, 3)):
-        x, target = _tensor(rng.normal(size=(1, *image))), int(rng.integers(classes))
+        x, network = _tensor(rng.normal(size=(1, *image))), _network(rng, image, classes)
+        with torch.no_grad():
+            network[-1].bias[0] -= 50  # class 0 does not win
         fixed = {"sigma": sigma, "samples": samples, "generator": torch.Generator().manual_seed(seed)}
-        cases.append({"model": _network(rng, image, classes), "x": x, "target": target} | fixed)
+        cases.append({"model": network, "x": x, "target": 0} | fixed)
     return cases
 
 

@@ -239,6 +239,11 @@ def cuts_the_guided_map_at_the_end(model, x, target=None):
     return _under(model, x, target, "guided").clamp(min=0)
 
 
+def guides_class_zero_as_none(model, x, target=None):
+    """Asked for class 0, you explain the class that the model predicts. `if target:` and `target or …` do that: 0 counts as false. Compare with None."""
+    return _under(model, x, None if isinstance(target, int) and target == 0 else target, "guided")
+
+
 def deconvnet_of_all_classes(model, x, target=None):
     """You went back from the sum of all logits. Start with 1 at the target's logit and 0 at all others."""
     return _from(model, x, lambda f: f.sum(), "deconvnet")
@@ -578,7 +583,7 @@ MISCONCEPTIONS = {
         plain_gradient, deconvnet_where_guided_is_asked, cuts_only_at_the_pixels, only_relu_modules,
         explains_the_probability, leaves_gradients_on_the_weights, leaves_the_model_in_evaluation_mode,
         averages_over_the_batch, guides_in_training_mode, leaves_the_model_in_training_mode, guides_all_classes_at_once,
-        guides_from_the_logit_itself, cuts_the_guided_map_at_the_end,
+        guides_from_the_logit_itself, cuts_the_guided_map_at_the_end, guides_class_zero_as_none,
     ],
     "deconvnet": [
         plain_gradient, guided_where_deconvnet_is_asked, cuts_only_at_the_pixels, explains_in_training_mode,

@@ -582,6 +582,11 @@ def keeps_the_history(model, x, target=None, rules=epsilon_rule):
     return _walk(model, x, target, rules, forget=lambda relevance: relevance)
 
 
+def hands_back_class_zero_as_none(model, x, target=None, rules=epsilon_rule):
+    """Asked for class 0, you start from the class that the model predicts. `if target:` and `target or …` do that: 0 counts as false. Compare with None."""
+    return _walk(model, x, None if isinstance(target, int) and target == 0 else target, rules)
+
+
 def leaves_out_the_pixels(model, x, target=None, rules=epsilon_rule):
     """Your list ends (or begins) above the first layer: the pixels' relevance is missing. The first layer hands back, too."""
     return _walk(model, x, target, rules)[1:]
@@ -788,7 +793,7 @@ MISCONCEPTIONS = {
     ],
     "relevance_by_layer": [
         starts_from_one, starts_from_all_logits, starts_from_probabilities, walks_in_training_mode,
-        begins_with_the_output, keeps_the_history, leaves_out_the_pixels, leaves_out_the_output,
+        begins_with_the_output, keeps_the_history, hands_back_class_zero_as_none, leaves_out_the_pixels, leaves_out_the_output,
     ],
     "gamma_rule": [
         favours_positive_weights_everywhere, favours_by_the_weight_alone, forgets_the_units_that_said_no,

@@ -94,6 +94,12 @@ def explains_one_class_for_all_rows(model: nn.Module, x: Tensor, target: Target 
     return _slope(first, model, x)
 
 
+def takes_class_zero_for_none(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """Asked for class 0, this explains the class that the model predicts, as if there were no target. `if target:` and
+    `target or …` do that: 0 counts as false. Compare with None."""
+    return input_gradient(model, x, None if isinstance(target, int) and target == 0 else target)
+
+
 def _slope(number: Callable[[Tensor], Tensor], model: Model, x: Tensor) -> Tensor:
     x = x.detach().clone().requires_grad_()
     return torch.autograd.grad(number(model(x)), x)[0]
@@ -727,6 +733,7 @@ MISCONCEPTIONS = {
         wipes_the_gradients_of_the_weights,
         explains_only_the_first_image,
         explains_one_class_for_all_rows,
+        takes_class_zero_for_none,
     ],
     "saliency": [
         saliency_with_sign,
