@@ -168,7 +168,7 @@ def chain(rng: np.random.Generator, image: tuple[int, int, int], classes: int) -
         drop=nn.Dropout(1.0),  # in training mode nothing would get through
         dense=nn.Linear(4 * places, classes),
     )
-    return filled(nn.Sequential(layers), rng)
+    return filled(nn.Sequential(layers), rng, scale=0.3)
 
 
 class Residual(nn.Module):
