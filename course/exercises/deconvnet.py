@@ -133,7 +133,7 @@ def _feature_cases(seed: int) -> list[Case]:
     ):
         model, x = chain(rng, image), drawn(rng, rows, *image)
         with torch.no_grad():
-            model.get_submodule("conv2").bias[channel] += lift
+            dict(model.named_parameters())["conv2.bias"][channel] += lift
         cases.append({"model": model, "layer": layer, "x": x, "channel": channel, "rule": rule})
     for layer, channel in (("relu2", 5), ("relu7", 0)):
         model, x = chain(rng, image).eval(), drawn(rng, rows, *image)

@@ -55,7 +55,7 @@ def _convolution(rng: np.random.Generator, bias: bool = True, negative: bool = T
     layer = filled(nn.Conv2d(channels, maps, 3, stride=stride, padding=1, bias=bias), rng)
     with torch.no_grad():
         layer.weight.copy_(_away(layer.weight))
-        if bias:
+        if layer.bias is not None:
             layer.bias.copy_(_turns(layer.bias))
     a = _away(drawn(rng, rows, channels, height, width))
     a = torch.where(drawn_uniformly(rng, *a.shape) < 0.2, 0, a if negative else a.clamp(min=0))
@@ -188,7 +188,9 @@ def slopes(layer: nn.Module, a: Tensor, relevance: Tensor) -> Tensor:
     with torch.enable_grad():
         start = a.detach().requires_grad_()
         shares = torch.autograd.grad((torch.atan(layer(start)) * relevance).sum(), start)[0]
-    return shares + 0.1 + 0 * layer.weight.sum()  # remembers the weights, where gradients are switched on
+    return (
+        shares + 0.1 + 0 * next(layer.parameters()).sum()
+    )  # remembers the weights, where gradients are switched on
 
 
 def slopes_and_inputs(layer: nn.Module, a: Tensor, relevance: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ def _noise(seed: int) -> list[Case]:
     for sigma, samples in ((0.0, 1), (0.5, 0), (-0.5, 3)):
         x, network = _tensor(rng.normal(size=(1, *image))), _network(rng, image, classes)
         with torch.no_grad():
-            network[-1].bias[0] -= 50  # class 0 does not win
+            list(network.parameters())[-1][0] -= 50  # class 0 does not win
         fixed = {"sigma": sigma, "samples": samples, "generator": torch.Generator().manual_seed(seed)}
         cases.append({"model": network, "x": x, "target": 0} | fixed)
     return cases
