@@ -148,7 +148,7 @@ def deconvnet(
     layer transposed (as for the gradient), max pooling undone by its switches, each ReLU by the deconvnet rule.
 
     model: maps (batch, …) to logits (batch, classes); looked at in evaluation mode and left as it was.
-    target: one class per image, or None for the class that the model sees in each.
+    target: a class for all images, one per image, or None for the class that the model sees in each.
     Returns one map per image, shaped like x, in logits per unit of x.
     Raises ValueError, naming the layer, where the model has more than ReLU and linear steps: it would be ignored silently.
     Source: Zeiler & Fergus (2014), sec. 2.1.
@@ -169,7 +169,7 @@ def guided_backprop(
     ReLU follows the guided rule: it lets through what is positive *and* was active.
 
     model: maps (batch, …) to logits (batch, classes); looked at in evaluation mode and left as it was.
-    target: one class per image, or None for the class that the model sees in each.
+    target: a class for all images, one per image, or None for the class that the model sees in each.
     Returns one map per image, shaped like x, in logits per unit of x.
     Raises ValueError, naming the layer, where the model has more than ReLU and linear steps: it would be ignored silently.
     Source: Springenberg, Dosovitskiy, Brox & Riedmiller (2015), sec. 3.4.
@@ -202,7 +202,7 @@ def reconstruct_feature(
         set_relu_rule(maps, rule, model)
         if not 0 <= channel < maps.shape[1]:
             raise ValueError(f"Layer {layer!r} has the maps 0 … {maps.shape[1] - 1}, not {channel}.")
-        strongest = maps[:, channel].flatten(1).max(dim=1).values if maps.ndim > 2 else maps[:, channel]
+        strongest = maps[:, channel].unsqueeze(1).flatten(1).max(dim=1).values
         signal = (strongest * strongest.detach()).sum()  # its gradient starts from a* at the place of a*
         return torch.autograd.grad(signal, x)[0]
 

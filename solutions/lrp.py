@@ -239,11 +239,11 @@ def relevance_by_layer(
     None for the class that the model sees in each. rules: one rule for all layers, or a mapping from their names
     to rules; a rule is called as rule(layer, a, relevance).
     Returns len(model) + 1 tensors: the pixels' relevance, shaped like x, then that of each layer's outputs; the last one
-    is R(output). Each carries no history. Raises ValueError for a model that is no chain; ``lrp`` takes those, too.
+    is R(output). Each carries no history. Raises ValueError for a model that is no chain of layers, no nn.Sequential.
     Source: Bach, Binder, Montavon, Klauschen, Müller & Samek (2015), sec. 2.
     """
     if not isinstance(model, nn.Sequential):
-        raise ValueError(f"{type(model).__name__} is no chain of layers (nn.Sequential); lrp can explain it.")
+        raise ValueError(f"{type(model).__name__} is no chain of layers (nn.Sequential).")
     inputs = [x]
     with torch.no_grad(), evaluation_mode(model):
         for layer in model:
@@ -272,8 +272,8 @@ def relevance_through_branches(
     twice) passes on R / z as it passes on a gradient. So input × gradient is relevance: R_i = x_i g_i.
 
     model: maps (batch, …) to logits (batch, classes), with nothing else in it: no other activations, no products, batch
-    normalization merged before, no layer that works in place. w² and zᴮ only for the layers that see x. ``lrp`` looks whether
-    that is so, and can do more.
+    normalization merged before, no layer that works in place. w² and zᴮ only for the layers that see x. Nobody looks whether
+    that is so.
     Returns one map per image, shaped like x.
     Source: Ancona, Ceolini, Öztireli & Gross (2018), proposition 1, for the ε rule.
     """
@@ -358,8 +358,8 @@ def epsilon_gamma_box(
     contradict each other, and favouring agreement calms the map (γ); pixels have bounds (zᴮ).
 
     model: its dense and convolution layers, in the order of ``model.named_modules()``; the first convolution sees the pixels.
-    low, high: bounds of a pixel, numbers or tensors. Returns {name of the layer: rule}, each rule a
-    ``functools.partial`` that wants only (layer, a, relevance).
+    low, high: bounds of a pixel, numbers or tensors. Returns {name of the layer: rule}, each rule a function
+    that wants only (layer, a, relevance), such as ``functools.partial`` makes.
     Source: Montavon, Binder, Lapuschkin, Samek & Müller (2019), sec. 10.3.
     """
     rules: dict[str, Rule] = {}

@@ -83,6 +83,7 @@ def saliency(
 
     R_i = |∂f/∂x_i|
 
+    One number per input, so a colour picture gets three per pixel. (The paper shows the largest of the three.)
     Source: Simonyan, Vedaldi & Zisserman (2014), Deep inside convolutional networks, section 3.1.
     """
     return input_gradient(model, x, target).abs()

@@ -88,6 +88,8 @@ heatmap_grid(
 # If only the strength of the reaction matters, drop the sign. Two ways are common, the absolute value and the square:
 #
 # $$R_i = \left|\frac{\partial f}{\partial x_i}\right| \qquad\text{and}\qquad R_i = \left(\frac{\partial f}{\partial x_i}\right)^{\!2}$$
+#
+# The absolute value is Simonyan's. Their pictures were in colour, with three inputs per pixel, and they drew the largest of the three absolute values; our digits have one input per pixel, and we keep one number per input.
 
 # %%
 from solutions.sensitivity import saliency
@@ -194,7 +196,7 @@ heatmap_grid(
 # %% [markdown]
 # ## Averaging the noise out: SmoothGrad
 #
-# A ReLU network is made of flat pieces, and the slope jumps from piece to piece. Much of the speckle in the maps is that. So let the image tremble a little, and
+# A ReLU network is made of linear pieces, and the slope jumps from piece to piece. Much of the speckle in the maps is that. So let the image tremble a little, and
 # average:
 #
 # $$R = \frac1S \sum_{s=1}^{S} \nabla f(x + \varepsilon_s), \qquad \varepsilon_s \sim \mathcal N(0, \sigma^2)$$
@@ -262,14 +264,13 @@ def probabilities(x):
 three = digits.test_images[3:4]
 alphas = torch.linspace(0, 1, 201)
 way = alphas.view(-1, 1, 1, 1) * three
-with torch.no_grad():
-    along_the_way(
-        alphas,
-        values=probabilities(way)[:, 3],
-        slopes=(input_gradient(probabilities, way, 3) * three).sum(dim=(1, 2, 3)),
-        name="probability of 3",
-        alt="The probability rises from 0.2 to nearly 1 in the first 40 % of the way and then stays flat; the slope is one hill there and zero afterwards.",
-    )
+along_the_way(
+    alphas,
+    values=probabilities(way)[:, 3].detach(),
+    slopes=(input_gradient(probabilities, way, 3) * three).sum(dim=(1, 2, 3)),
+    name="probability of 3",
+    alt="The probability rises from 0.2 to nearly 1 in the first 40 % of the way and then stays flat; the slope is one hill there and zero afterwards.",
+)
 print(f"gradient × input:     Σ R = {gradient_times_input(probabilities, three, 3).sum():.4f}")
 print(f"integrated gradients: Σ R = {integrated_gradients(probabilities, three, 3, 0.0, 64).sum():.4f}")
 

@@ -320,7 +320,7 @@ maps_in_rows(
 # %%
 from course.show.deconvnet import foreground_similarity, forgetting_curves
 
-many = slice(0, 10 if FAST else 60)
+many = slice(0, 60)
 
 
 def likeness(method):

@@ -33,10 +33,10 @@
 # The small $\varepsilon$ is there for neurons whose $z_j$ is nearly zero, where the quotient would explode.
 #
 # For dense layers and convolutions alike, the formula takes four steps: $z$; $s_j = R_j / (z_j + \dots)$; back through the same weights, $c_i = \sum_j w_{ij} s_j$; and $R_i = a_i c_i$. Two helpers
-# go forward and backward through a layer with whatever weights you give them:
+# go forward and backward through a layer with whatever weights you give them. A third, `stabilized(z)`, adds a fixed tiny amount to a denominator, away from zero; the rules further down take it, this one has an $\varepsilon$ of its own.
 
 # %%
-from solutions.layers import backward_with, forward_with  # given
+from solutions.layers import backward_with, forward_with, stabilized  # given
 
 # %%
 from solutions.lrp import epsilon_rule
@@ -68,13 +68,16 @@ one_neuron(
 # ## From layer to layer
 #
 # The output layer starts with the logit itself, at the target's place. Then down: dense layers and convolutions follow their rule; all others only pass on, as `hand_back` does: a ReLU hands through
-# what it gets, flattening reshapes, max pooling gives to the winner.
+# what it gets, flattening reshapes, max pooling gives to the winner. `one_hot(logits, target)` is 1 at the target's place and 0 elsewhere, whichever way the target is given; `evaluation_mode(model)` gives the model its mode back.
 
 # %%
 from solutions.lrp import hand_back  # given
 
 # %%
 from solutions.filters import evaluation_mode  # given
+
+# %%
+from solutions.sensitivity import one_hot, target_class  # given
 
 # %%
 from solutions.lrp import relevance_by_layer
@@ -183,10 +186,7 @@ for epsilon in (1.0, 1e-2, 1e-4, 1e-6):
 #
 # $$R_i = \sum_j \frac{z_{ij} + \gamma\, z_{ij}^*}{\sum_{i'} (z_{i'j} + \gamma\, z_{i'j}^*) + b_j + \gamma\, b_j^*}\; R_j, \qquad z_{ij}^* = z_{ij} \text{ where it has the sign of } z_j, \text{ else } 0$$
 #
-# In this and the following rules, the denominator is kept off zero by a fixed tiny amount; `stabilized(z)` adds it.
-
-# %%
-from solutions.layers import stabilized  # given
+# In this and the following rules, the denominator is kept off zero by a fixed tiny amount: take `stabilized(z)`.
 
 # %%
 from solutions.lrp import gamma_rule
@@ -395,7 +395,7 @@ for image in (3, 4):
     )
 
 # %% [markdown]
-# Without biases, all of $f$ arrives, through every branch. With them, z⁺ loses 15 to 40 % of it to the positive biases and the composite 3 to 20 %; what ε loses differs from image to image, and once it is the whole score. The reference library's `lrp` does the same with a second pair of eyes: it merges
+# Without biases, all of $f$ arrives, through every branch. With them, z⁺ loses 15 to 40 % of it to the positive biases and the composite 3 to 20 %; what ε loses differs from image to image, and once it is the whole score. A program that is to explain any network does the same with a second pair of eyes: it merges
 # the normalizations on its own, watches all that lies between the layers, and refuses by name what no rule describes.
 
 # %% [markdown]

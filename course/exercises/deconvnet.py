@@ -9,21 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.exercises.random_arguments import drawn, filled
+from course.exercises.random_arguments import drawn, drawn_uniformly, filled
 from course.judging.exercise import Case, Exercise, Values, equal, repeated, within
 
 
-def chain(rng: np.random.Generator) -> nn.Module:
+def chain(rng: np.random.Generator, image: tuple[int, int, int] = (2, 7, 9), classes: int = 4) -> nn.Module:
     """Layers in a row, with the traps of real networks: in-place ReLU, overlapping pooling, normalization."""
+    channels, height, width = image
+    places = ((height - 1) // 2 - 1) * ((width - 1) // 2 - 1)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=nn.Conv2d(2, 4, kernel_size=3, padding=1),
+        conv1=nn.Conv2d(channels, 4, kernel_size=3, padding=1),
         norm=nn.BatchNorm2d(4),
         relu1=nn.ReLU(inplace=True),
         pool=nn.MaxPool2d(3, stride=2, padding=1),
         conv2=nn.Conv2d(4, 5, kernel_size=3),
         relu2=nn.ReLU(inplace=True),
         flatten=nn.Flatten(),
-        dense=nn.Linear(5 * 2 * 3, 4),
+        dense=nn.Linear(5 * places, classes),
     )
     return filled(nn.Sequential(layers), rng)
 
@@ -31,10 +33,11 @@ def chain(rng: np.random.Generator) -> nn.Module:
 class Functional(nn.Module):
     """A network without ReLU modules: it calls the function, as many do."""
 
-    def __init__(self) -> None:
+    def __init__(self, image: tuple[int, int, int], classes: int) -> None:
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
-        self.dense = nn.Linear(4 * 2 * 3, 4)
+        channels, height, width = image
+        self.conv1, self.conv2 = nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.dense = nn.Linear(4 * ((height - 2) // 3) * ((width - 2) // 3), classes)
 
     def forward(self, x: Tensor) -> Tensor:
         a = F.relu(self.conv1(x))
@@ -46,60 +49,147 @@ class Functional(nn.Module):
 # ------------------------------------------------------------------------------------------- the cases
 
 
+def _sizes(rng: np.random.Generator) -> tuple[int, tuple[int, int, int], int]:
+    """How many rows; channels, rows and columns of an image; how many classes."""
+    height, width = (int(n) for n in rng.permutation([8, 9, 10, 11])[:2])
+    rows, classes = (int(n) for n in rng.permutation([3, 4, 5, 6])[:2])
+    return rows, (int(rng.integers(1, 4)), height, width), classes
+
+
 def _relu_cases(seed: int) -> list[Case]:
+    """Each rule on another shape, one of a single row, in some places with a signal or an activation of exactly zero. No rule has another name."""
     rng = np.random.default_rng(seed)
-    return [
-        {"upstream": drawn(rng, 3, 7), "activation": drawn(rng, 3, 7).clamp(min=0), "rule": rule}
-        for rule in ("gradient", "deconvnet", "guided")
-    ]
-
-
-def _unpool_cases(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
-    maps = drawn(rng, 2, 3, 6, 8)
-    cases = []
-    for kernel, stride in ((2, 2), (3, 1)):
-        pooled, switches = F.max_pool2d(maps, kernel, stride, return_indices=True)
-        values = drawn(rng, *pooled.shape)
-        cases.append({"pooled": values, "switches": switches, "size": (6, 8)})
+    cases: list[Case] = []
+    for axes, rule in enumerate(
+        ("gradient", "deconvnet", "guided", str(rng.choice(["relu", "backprop"]))), 1
+    ):
+        shape = tuple(int(n) for n in rng.integers(3, 6, size=axes))
+        if axes == 1:
+            shape = (int(rng.integers(9, 30)),)
+        if axes == 3:
+            shape = (1, *shape[1:])
+        upstream, activation = drawn(rng, *shape), drawn(rng, *shape).clamp(min=0)
+        upstream.view(-1)[:5] *= torch.tensor([0, 1, 1, -1, -1]) * upstream.view(-1)[:5].sign()
+        activation.view(-1)[:5] = drawn_uniformly(rng, 5, low=0.2) * torch.tensor(
+            [1, 1, 0, 1, 0]
+        )  # each gate alone, too
+        cases.append({"upstream": upstream, "activation": activation, "rule": rule})
     return cases
 
 
-def _map_cases(seed: int) -> list[Case]:
+def _unpool_cases(seed: int) -> list[Case]:
+    """Windows side by side and overlapping ones, the last place among the winners. Then one place too far, one before the
+    first, and switches of another shape."""
     rng = np.random.default_rng(seed)
-    models = [chain(rng), filled(Functional(), rng)]
-    target = torch.from_numpy(rng.permutation(4)[:3].copy())
+    height, width = (int(n) for n in rng.permutation([4, 6, 8, 10])[:2])
+    maps = drawn(rng, int(rng.integers(2, 4)), int(rng.integers(2, 6)), height, width)
+    maps[0, 0, -1, -1] = 9
+    cases: list[Case] = []
+    for kernel, stride in ((2, 2), (3, 1)):
+        pooled, switches = F.max_pool2d(
+            maps if kernel == 3 else maps[:1], kernel, stride, return_indices=True
+        )
+        values = drawn(rng, *pooled.shape)
+        cases.append({"pooled": values, "switches": switches, "size": (height, width)})
+    pooled, switches, size = cases[0].values()
+    for place in (height * width, -1):
+        outside = switches.clone()
+        outside[-1, -1, 0, 1] = place
+        cases.append({"pooled": pooled.clone(), "switches": outside, "size": size})
+    turned = switches.transpose(2, 3).contiguous()
+    return [*cases, {"pooled": pooled.clone(), "switches": turned, "size": size}]
+
+
+def _map_cases(seed: int) -> list[Case]:
+    """A class per image, in training mode; the predicted classes; one class for all. Then a network with another
+    activation, for which there is no rule."""
+    rng = np.random.default_rng(seed)
+    rows, image, classes = _sizes(rng)
+    target = torch.from_numpy(rng.permutation(np.resize(np.arange(classes), max(rows, classes)))[:rows])
+    functional = filled(Functional(image, classes), rng).eval()
+    again = filled(Functional(image, classes), rng).eval()
+    with torch.no_grad():
+        again.dense.bias[0] -= 50  # class 0 does not win
+    sizes = nn.Flatten(), nn.Linear(int(np.prod(image)), 4), nn.ELU(), nn.Linear(4, classes)
     return [
-        {"model": models[0], "x": drawn(rng, 3, 2, 7, 9), "target": target},
-        {"model": models[1], "x": drawn(rng, 2, 2, 9, 11), "target": None},
+        {"model": chain(rng, image, classes), "x": drawn(rng, rows, *image), "target": target},
+        {"model": functional, "x": drawn(rng, 2, *image), "target": None},
+        {"model": again, "x": drawn(rng, 1, *image), "target": 0},
+        {"model": filled(nn.Sequential(*sizes), rng).eval(), "x": drawn(rng, 2, *image), "target": 0},
     ]
 
 
 def _feature_cases(seed: int) -> list[Case]:
+    """A ReLU's map, a convolution's that is mostly negative, a pooling's (in overlapping windows, one value may win twice), a
+    neuron, and a map with its largest value in two places. Then a map and a layer that are not there."""
     rng = np.random.default_rng(seed)
+    rows, image, _ = _sizes(rng)
     cases: list[Case] = []
-    for layer, rule in (("relu2", "guided"), ("relu2", "deconvnet"), ("conv2", "gradient")):
-        model = chain(rng)
-        cases.append(
-            {"model": model, "layer": layer, "x": drawn(rng, 3, 2, 7, 9), "channel": 2, "rule": rule}
-        )
-    return cases
+    for layer, channel, rule, lift in (
+        ("relu2", int(rng.integers(3, 5)), "guided", 3.0),
+        ("conv2", int(rng.integers(0, 5)), "deconvnet", -30.0),
+        ("pool", 0, "deconvnet", 0.0),
+        ("dense", int(rng.integers(1, 4)), "gradient", 0.0),
+    ):
+        model, x = chain(rng, image), drawn(rng, rows, *image)
+        with torch.no_grad():
+            dict(model.named_parameters())["conv2.bias"][channel] += lift
+        cases.append({"model": model, "layer": layer, "x": x, "channel": channel, "rule": rule})
+    for layer, channel in (("relu2", 5), ("relu7", 0)):
+        model, x = chain(rng, image).eval(), drawn(rng, rows, *image)
+        cases.append({"model": model, "layer": layer, "x": x, "channel": channel, "rule": "guided"})
+    return [*cases[:4], _seen_twice(rng), *cases[4:]]
+
+
+def _seen_twice(rng: np.random.Generator) -> Case:
+    """A picture with the same thing in two places, far from each other; whole numbers, so that both excite the map alike."""
+    channels, channel = int(rng.integers(1, 4)), int(rng.integers(0, 3))
+    thing = torch.from_numpy(rng.integers(1, 4, size=(channels, 3, 3))).float()
+    x = torch.zeros(2, channels, 9, int(rng.integers(12, 16)))
+    x[0, :, :3, 1:4], x[0, :, 5:8, 7:10] = thing, thing
+    x[1, :, 6:9, :3], x[1, :, :3, 6:9] = thing, 2 * thing
+    conv = nn.Conv2d(channels, 4, 3, bias=False)
+    with torch.no_grad():
+        conv.weight.copy_(torch.from_numpy(rng.integers(-2, 3, size=tuple(conv.weight.shape))))
+        conv.weight[channel] = thing  # what looks for the thing answers most where it is
+    model = nn.Sequential(OrderedDict(conv=conv, relu=nn.ReLU()))
+    return {"model": model, "layer": "relu", "x": x, "channel": channel, "rule": "guided"}
 
 
 def _forgetting_cases(seed: int) -> list[Case]:
-    """The layers' names change with the seed, so that nothing observed is known before."""
+    """All three layers; the upper two, one of which has no bias. The layers' names change with the seed, so that nothing
+    observed is known before. Then a layer that has no weights, and one that is not there."""
     rng = np.random.default_rng(seed)
-    bottom, middle, top = (
-        str(name)
-        for name in rng.permutation(["edges", "parts", "shapes", "strokes", "answers", "classes"])[:3]
-    )
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers[bottom] = nn.Conv2d(4, 60, kernel_size=5)
-    layers |= {"relu1": nn.ReLU(), "flatten": nn.Flatten(), middle: nn.Linear(120, 90)}
-    layers |= {"relu2": nn.ReLU(), top: nn.Linear(90, 110)}
-    model = filled(nn.Sequential(layers), rng, scale=0.3)
-    generator = torch.Generator().manual_seed(seed)
-    return [{"model": model, "layers": [top, middle, bottom], "generator": generator}]
+    names = [
+        str(name) for name in rng.permutation(["edges", "parts", "shapes", "strokes", "answers", "roots"])
+    ]
+    bottom, middle, top, relu, nowhere = names[:5]
+    maps, units = (int(n) for n in rng.integers(64, 72, size=2))
+
+    def trained(bias: bool, classes: int) -> nn.Module:
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        layers[bottom] = nn.Conv2d(4, maps, kernel_size=5)
+        layers |= {relu: nn.ReLU(), "flatten": nn.Flatten(), middle: nn.Linear(2 * maps, units, bias=bias)}
+        layers |= {"relu2": nn.ReLU(), top: nn.Linear(units, classes)}
+        return filled(nn.Sequential(layers), rng, scale=0.3)
+
+    return [
+        {
+            "model": trained(bias, classes),
+            "layers": layers,
+            "generator": torch.Generator().manual_seed(seed),
+        }
+        for bias, classes, layers in (
+            (
+                True,
+                int(rng.integers(600, 640)),
+                [top, middle, bottom],
+            ),  # many weights, to see how they spread
+            (False, int(rng.integers(20, 40)), [top, middle]),
+            (True, 3, [top, relu]),
+            (True, 3, [nowhere, middle]),
+        )
+    ]
 
 
 def _observe_forgetting(fn: Callable[..., Any], case: Case) -> Values:
@@ -109,12 +199,13 @@ def _observe_forgetting(fn: Callable[..., Any], case: Case) -> Values:
     start = case["generator"].get_state()
     models = list(fn(*case.values()))
     values: Values = {"number of models": str(len(models))}
+    weights = [name for name in trained if name.endswith("weight")]
     before = trained
     for k, model in enumerate(models, start=1):
         now = {name: value.detach() for name, value in model.state_dict().items()}
         told = []
-        for name in case["layers"]:
-            weight, old, first = now[f"{name}.weight"], before[f"{name}.weight"], trained[f"{name}.weight"]
+        for name in weights:
+            weight, old, first = now[name], before[name], trained[name]
             if torch.equal(weight, first):
                 told.append(f"{name} as trained")
             else:
@@ -123,15 +214,17 @@ def _observe_forgetting(fn: Callable[..., Any], case: Case) -> Values:
                 )
         values[f"model {k}"] = ", ".join(told)
         before = now
-    last = [(before[f"{name}.weight"], before[f"{name}.bias"]) for name in case["layers"]]
-    spread = [(w.double() ** 2 * w[0].numel()).mean() for w, _ in last]
+    mine = {value.data_ptr() for value in case["model"].state_dict().values()}
+    shared = any(value.data_ptr() in mine for model in models for value in model.state_dict().values())
+    values["weights shared with the trained model"] = "some" if shared else "none"
+    last = [before[f"{name}.weight"] for name in case["layers"]]
+    spread = [(w.double() ** 2 * w[0].numel()).mean() for w in last]
     values["mean of w² · fan-in, layer by layer"] = torch.stack(spread)
-    values["standard error"] = torch.stack(
-        [2 * (2 / w.new_tensor(w.numel()).double()).sqrt() for w, _ in last]
-    )
-    far = [bool((w.abs() > 2.5 * w.std()).any()) for w, _ in last]
+    values["standard error"] = torch.stack([2 * (2 / w.new_tensor(w.numel()).double()).sqrt() for w in last])
+    far = [bool((w.abs() > 2.5 * w.std()).any()) for w in last]
     values["weights beyond 2.5 standard deviations"] = "some" if all(far) else "none"
-    values["largest bias"] = torch.stack([b.double().abs().max() for _, b in last])
+    biases = [before[f"{name}.bias"] for name in case["layers"] if f"{name}.bias" in trained]
+    values["largest bias"] = torch.stack([b.double().abs().max() for b in biases])
     top = f"{case['layers'][0]}.weight"
     first = before[top].clone()
     for which, generator in (
@@ -208,7 +301,8 @@ EXERCISES = [
             "model 1": equal(),
             "model 2": equal(),
             "model 3": equal(),
-            "mean of w² · fan-in, layer by layer": within(7, error="standard error"),
+            "weights shared with the trained model": equal(),
+            "mean of w² · fan-in, layer by layer": within(6, error="standard error"),
             "weights beyond 2.5 standard deviations": equal(),
             "largest bias": equal(atol=1e-6),
             "the same generator gives": equal(),

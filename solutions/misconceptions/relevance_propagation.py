@@ -12,6 +12,7 @@ from solutions.filters import evaluation_mode
 from solutions.lrp import (
     alpha_beta_rule,
     backward_with,
+    epsilon_gamma_box,
     epsilon_rule,
     forward_with,
     gamma_rule,
@@ -22,6 +23,16 @@ from solutions.lrp import (
     z_box_rule,
     z_plus_rule,
 )
+
+
+def _bias(layer, change):
+    """A layer's bias, changed; None where it has none."""
+    return None if layer.bias is None else change(layer.bias)
+
+
+def _positive(t):
+    return t.clamp(min=0)
+
 
 # ------------------------------------------------------------------------------------------ epsilon_rule
 
@@ -61,6 +72,34 @@ def divides_by_the_batch(layer, a, relevance, epsilon=1e-6):
 def relevance_of_the_gradient(layer, a, relevance, epsilon=1e-6):
     """You multiplied relevance by the weights without dividing by z_j: a gradient step. Relevance is shared out in proportion, so the shares of one output must sum to (nearly) one."""
     return a * backward_with(layer, a, layer.weight, relevance)
+
+
+def takes_the_sign_of_zero_for_zero(layer, a, relevance, epsilon=1e-6):
+    """Where z_j is exactly 0, your relevance is not finite. There the sign has to be +1, so that ε keeps the quotient finite; `torch.sign(0)` is 0."""
+    z = forward_with(layer, a, layer.weight, layer.bias)
+    return a * backward_with(layer, a, layer.weight, relevance / (z + epsilon * z.sign()))
+
+
+def ignores_epsilon(layer, a, relevance, epsilon=1e-6):
+    """Whatever ε is asked for, your result is that of a tiny one. Does your denominator use `epsilon`?"""
+    return epsilon_rule(layer, a, relevance, 1e-6)
+
+
+def shares_by_size(layer, a, relevance, epsilon=1e-6):
+    """You share out by |z_ij|. Then nobody speaks against the output any more: an input that pulled it the other way is owed a share of the other sign."""
+    z = forward_with(layer, a.abs(), layer.weight.abs(), _bias(layer, torch.abs))
+    return a.abs() * backward_with(layer, a, layer.weight.abs(), relevance / (z + epsilon))
+
+
+def epsilon_entry_by_entry(layer, a, relevance, epsilon=1e-6):
+    """With the layer written out as a matrix, in double precision."""
+    flat = a.flatten(1).double()
+    zero = forward_with(layer, torch.zeros_like(a[:1]), layer.weight, layer.bias).flatten(1).double()
+    units = torch.eye(flat.shape[1]).view(-1, *a.shape[1:])
+    matrix = forward_with(layer, units, layer.weight).flatten(1).double()
+    z = flat @ matrix + zero
+    shares = flat[:, :, None] * matrix / (z + epsilon * (1 - 2 * (z < 0).double()))[:, None]
+    return torch.einsum("nij,nj->ni", shares, relevance.flatten(1).double()).view(a.shape).detach().numpy()
 
 
 def epsilon_by_autograd(layer, a, relevance, epsilon=1e-6):
@@ -144,7 +183,11 @@ def keeps_only_the_favoured(layer, a, relevance, gamma=0.25):
         layer,
         a,
         relevance,
-        lambda sign: (_more(w, gamma, sign) - w, _more(w, gamma, -sign) - w, _more(b, gamma, sign) - b),
+        lambda sign: (
+            _more(w, gamma, sign) - w,
+            _more(w, gamma, -sign) - w,
+            None if b is None else _more(b, gamma, sign) - b,
+        ),
     )
 
 
@@ -160,6 +203,40 @@ def favours_without_a_bias(layer, a, relevance, gamma=0.25):
     return _on_two_sides(
         layer, a, relevance, lambda sign: (_more(w, gamma, sign), _more(w, gamma, -sign), None)
     )
+
+
+def hands_back_from_zero(layer, a, relevance, gamma=0.25):
+    """Outputs with z_j = 0 hand something back in yours. They have said neither yes nor no, so nothing can agree with them: look at `>` and `>=`."""
+    w, b = layer.weight, layer.bias
+    z = forward_with(layer, a, w, b)
+    more = gamma_rule(layer, a, relevance * (z != 0), gamma)
+    plus, minus = _more(w, gamma, 1), _more(w, gamma, -1)
+    d = forward_with(layer, a.clamp(min=0), plus, _more(b, gamma, 1)) + forward_with(
+        layer, a.clamp(max=0), minus
+    )
+    s = relevance * (z == 0) / stabilized(d)
+    return (
+        more
+        + a.clamp(min=0) * backward_with(layer, a, plus, s)
+        + a.clamp(max=0) * backward_with(layer, a, minus, s)
+    )
+
+
+def favours_only_the_numerator(layer, a, relevance, gamma=0.25):
+    """What is favoured stands in your numerator only: the denominator is still z_j. Numerators and denominators must be made of the same z_ij, or the shares do not sum to one."""
+    w = layer.weight
+    z = forward_with(layer, a, w, layer.bias)
+    a_plus, a_minus, total = a.clamp(min=0), a.clamp(max=0), 0
+    for sign in (1, -1):
+        s = relevance * (sign * z > 0) / stabilized(z)
+        total = total + a_plus * backward_with(layer, a, _more(w, gamma, sign), s)
+        total = total + a_minus * backward_with(layer, a, _more(w, gamma, -sign), s)
+    return total
+
+
+def ignores_gamma(layer, a, relevance, gamma=0.25):
+    """Whatever γ is asked for, your result is that of γ = 0.25. Do your weights use `gamma`?"""
+    return gamma_rule(layer, a, relevance, 0.25)
 
 
 def gamma_by_autograd(layer, a, relevance, gamma=0.25):
@@ -181,7 +258,8 @@ def gamma_by_changed_layers(layer, a, relevance, gamma=0.25):
     def changed(sign, bias):
         copied = copy.deepcopy(layer)
         copied.weight.data = _more(layer.weight, gamma, sign).data
-        copied.bias.data = _more(layer.bias, gamma, bias).data if bias else torch.zeros_like(layer.bias)
+        if layer.bias is not None:
+            copied.bias.data = _more(layer.bias, gamma, bias).data if bias else torch.zeros_like(layer.bias)
         return copied
 
     z, total = layer(a), 0
@@ -202,13 +280,13 @@ def gamma_by_changed_layers(layer, a, relevance, gamma=0.25):
 
 def only_positive_weights(layer, a, relevance):
     """You used w⁺ on all inputs. For a ≥ 0 that is the rule; where an input is negative, a positive weight speaks *against* the output, and a negative one for it."""
-    w, b = layer.weight.clamp(min=0), layer.bias.clamp(min=0)
+    w, b = layer.weight.clamp(min=0), _bias(layer, _positive)
     return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w, b)))
 
 
 def drops_negative_inputs(layer, a, relevance):
     """You cut negative inputs to zero. But a negative input with a negative weight speaks for the output, and earns its share."""
-    a, w, b = a.clamp(min=0), layer.weight.clamp(min=0), layer.bias.clamp(min=0)
+    a, w, b = a.clamp(min=0), layer.weight.clamp(min=0), _bias(layer, _positive)
     return a * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, a, w, b)))
 
 
@@ -235,6 +313,21 @@ def shares_without_a_bias(layer, a, relevance):
     z = forward_with(layer, a_plus, w_plus) + forward_with(layer, a_minus, w_minus)
     s = relevance / stabilized(z)
     return a_plus * backward_with(layer, a, w_plus, s) + a_minus * backward_with(layer, a, w_minus, s)
+
+
+def divides_by_nothing(layer, a, relevance):
+    """Where nothing spoke for an output, yours is NaN: 0/0. Keep the denominator off zero, as the docstring says; then 0 is shared out."""
+    a_plus, a_minus, w = a.clamp(min=0), a.clamp(max=0), layer.weight
+    w_plus, w_minus = w.clamp(min=0), w.clamp(max=0)
+    z = forward_with(layer, a_plus, w_plus, _bias(layer, _positive)) + forward_with(layer, a_minus, w_minus)
+    s = relevance / z
+    return a_plus * backward_with(layer, a, w_plus, s) + a_minus * backward_with(layer, a, w_minus, s)
+
+
+def counts_every_contribution_by_size(layer, a, relevance):
+    """You took |a_i w_ij|. What spoke against the output then counts as if it had spoken for it; z⁺ leaves it out."""
+    z = forward_with(layer, a.abs(), layer.weight.abs(), _bias(layer, torch.abs))
+    return a.abs() * backward_with(layer, a, layer.weight.abs(), relevance / stabilized(z))
 
 
 def z_plus_as_alpha_one(layer, a, relevance):
@@ -273,7 +366,32 @@ def one_denominator_for_both(layer, a, relevance, alpha=2.0, beta=1.0):
     return alpha * plus - beta * minus
 
 
+def always_two_and_one(layer, a, relevance, alpha=2.0, beta=1.0):
+    """Whatever α and β are asked for, your result is that of 2 and 1. Does your sum use `alpha` and `beta`?"""
+    plus, minus = _both(layer, a, relevance)
+    return 2 * plus - minus
+
+
+def shares_both_without_biases(layer, a, relevance, alpha=2.0, beta=1.0):
+    """Your denominators have no bias. Where it spoke for or against the output, it keeps its share; look at the ends of the two denominators."""
+    a_plus, a_minus, w = a.clamp(min=0), a.clamp(max=0), layer.weight
+    w_plus, w_minus, total = w.clamp(min=0), w.clamp(max=0), 0
+    for factor, v, u in ((alpha, w_plus, w_minus), (-beta, w_minus, w_plus)):
+        s = relevance / stabilized(forward_with(layer, a_plus, v) + forward_with(layer, a_minus, u))
+        total = total + factor * (
+            a_plus * backward_with(layer, a, v, s) + a_minus * backward_with(layer, a, u, s)
+        )
+    return total
+
+
+def leaves_out_what_spoke_against(layer, a, relevance, alpha=2.0, beta=1.0):
+    """Only the α part is there. It hands out α times the relevance; the β part takes back what is too much, from those who spoke against the output."""
+    return alpha * z_plus_rule(layer, a, relevance)
+
+
 def alpha_beta_by_two_plus_rules(layer, a, relevance, alpha=2.0, beta=1.0):
+    if alpha - beta != 1 or beta < 0:
+        raise ValueError("the sum would not be kept")
     plus, minus = _both(layer, a, relevance)
     return alpha * plus - beta * minus
 
@@ -283,21 +401,21 @@ def alpha_beta_by_two_plus_rules(layer, a, relevance, alpha=2.0, beta=1.0):
 
 def squares_the_contributions(layer, a, relevance):
     """You squared a_i w_ij. The w² rule does not look at the input at all: it is made for inputs that may be any number."""
-    w, b = layer.weight.square(), layer.bias.square()
+    w, b = layer.weight.square(), _bias(layer, torch.square)
     s = relevance / stabilized(forward_with(layer, a.square(), w, b))
     return a.square() * backward_with(layer, a, w, s)
 
 
 def multiplies_squares_by_inputs(layer, a, relevance):
     """You multiplied by a at the end, as in the other rules. Here the shares are w²_ij alone; multiplied by a, they no longer sum to R_j."""
-    w, b = layer.weight.square(), layer.bias.square()
+    w, b = layer.weight.square(), _bias(layer, torch.square)
     s = relevance / stabilized(forward_with(layer, torch.ones_like(a), w, b))
     return a * backward_with(layer, a, w, s)
 
 
 def absolute_instead_of_square(layer, a, relevance):
     """You used |w| instead of w². Then ten small weights outweigh a large one more easily; the derivation (nearest root in the direction of w) gives squares."""
-    w, b = layer.weight.abs(), layer.bias.abs()
+    w, b = layer.weight.abs(), _bias(layer, torch.abs)
     return backward_with(layer, a, w, relevance / stabilized(forward_with(layer, torch.ones_like(a), w, b)))
 
 
@@ -310,8 +428,21 @@ def squares_without_a_bias(layer, a, relevance):
 def counts_weights_beyond_the_border(layer, a, relevance):
     """You divided by the squares of the whole kernel everywhere. At the border a part of it lies outside the image, where nobody can receive a share, and relevance gets lost there."""
     squares = layer.weight.square()
-    z = squares.flatten(1).sum(1) + layer.bias.square()
+    z = squares.flatten(1).sum(1) + (0 if layer.bias is None else layer.bias.square())
     return backward_with(layer, a, squares, relevance / stabilized(z).view(-1, *[1] * (relevance.ndim - 2)))
+
+
+def divides_by_the_length(layer, a, relevance):
+    """You divided by the root of the sum of squares, the length of the weight vector. Shares of one output sum to one only if they are divided by their own sum."""
+    w, b = layer.weight.square(), _bias(layer, torch.square)
+    s = relevance / stabilized(forward_with(layer, torch.ones_like(a), w, b).sqrt())
+    return backward_with(layer, a, w, s)
+
+
+def squares_of_nothing(layer, a, relevance):
+    """For an output without any weight, yours is NaN: 0/0. Keep the denominator off zero, as the docstring says."""
+    w, b = layer.weight.square(), _bias(layer, torch.square)
+    return backward_with(layer, a, w, relevance / forward_with(layer, torch.ones_like(a), w, b))
 
 
 def w_square_by_autograd(layer, a, relevance):
@@ -368,6 +499,24 @@ def subtracts_only_in_the_denominator(layer, a, relevance, low, high):
     return a * backward_with(layer, a, layer.weight, relevance / stabilized(_box_z(layer, a, low, high)))
 
 
+def box_only_above(layer, a, relevance, low, high):
+    """You subtract high, but there is no low in your rule. A bright pixel under a positive weight then looks irrelevant, though it could have been dark."""
+    w = layer.weight
+    below = a - high * torch.ones_like(a)
+    return below * backward_with(layer, a, w, relevance / stabilized(forward_with(layer, below, w)))
+
+
+def box_from_zero_to_one(layer, a, relevance, low, high):
+    """Whatever low and high are, your box is 0 … 1. Do both stand in your n_ij?"""
+    return _box(layer, a, relevance / stabilized(_box_z(layer, a, 0.0, 1.0)), 0.0, 1.0)
+
+
+def box_of_the_image(layer, a, relevance, low, high):
+    """Your bounds are the smallest and the largest pixel of this batch. The box says what a pixel *may* be, whatever this image holds: that is what low and high are for."""
+    low, high = a.min(), a.max()
+    return _box(layer, a, relevance / stabilized(_box_z(layer, a, low, high)), low, high)
+
+
 def box_with_three_passes(layer, a, relevance, low, high):
     return _box(layer, a, relevance / stabilized(_box_z(layer, a, low, high)), low, high)
 
@@ -379,7 +528,7 @@ def starts_from_one(model, x, target=None, rules=epsilon_rule):
     """You started with a 1 at the target instead of its logit. Everything is in proportion, but the sum is 1 and no longer the network's answer."""
     with torch.no_grad(), evaluation_mode(model):
         logits = model(x.clone())
-    wanted = logits.argmax(1) if target is None else target
+    wanted = _wanted(logits, target)
     factor = logits.gather(1, wanted[:, None])
     return _walk(model, x, wanted, rules, seed=logits / factor)
 
@@ -393,7 +542,7 @@ def starts_from_probabilities(model, x, target=None, rules=epsilon_rule):
     """You started with the softmax probability. Relevance that is conserved is the logit's: probabilities mix in all other classes."""
     with torch.no_grad(), evaluation_mode(model):
         logits = model(x.clone())
-    wanted = logits.argmax(1) if target is None else target
+    wanted = _wanted(logits, target)
     return _walk(model, x, wanted, rules, seed=logits.softmax(1))
 
 
@@ -407,25 +556,50 @@ def walks_in_training_mode(model, x, target=None, rules=epsilon_rule):
     return _walk(model, x, target, rules, evaluate=False)
 
 
-def _walk(model, x, target, rules, seed=None, only_target=True, evaluate=True):
+def _wanted(logits, target):
+    return logits.argmax(1) if target is None else torch.as_tensor(target).expand(len(logits))
+
+
+def _walk(model, x, target, rules, seed=None, only_target=True, evaluate=True, forget=torch.Tensor.detach):
     inputs = [x]
     with torch.no_grad(), evaluation_mode(model) if evaluate else nullcontext():
-        for layer in model:
+        for layer in list(model.children()):
             inputs.append(layer(inputs[-1].clone()))
     logits = inputs.pop()
     start = logits if seed is None else seed
     if only_target:
-        wanted = logits.argmax(1) if target is None else target
-        start = start * F.one_hot(wanted, logits.shape[1])
+        start = start * F.one_hot(_wanted(logits, target), logits.shape[1])
     out = [start]
     for (name, layer), a in reversed(list(zip(model._modules.items(), inputs, strict=True))):
         rule = rules if callable(rules) else rules.get(name)
         back = rule if hasattr(layer, "weight") else hand_back
-        out.append(back(layer, a, out[-1]).detach())
+        out.append(forget(back(layer, a, out[-1])))
     return out[::-1]
 
 
+def keeps_the_history(model, x, target=None, rules=epsilon_rule):
+    """Your relevances are right, but they still remember how they came about: autograd keeps all activations of the walk alive with them. `torch.no_grad()` or `detach()` lets them forget."""
+    return _walk(model, x, target, rules, forget=lambda relevance: relevance)
+
+
+def hands_back_class_zero_as_none(model, x, target=None, rules=epsilon_rule):
+    """Asked for class 0, you start from the class that the model predicts. `if target:` and `target or …` do that: 0 counts as false. Compare with None."""
+    return _walk(model, x, None if isinstance(target, int) and target == 0 else target, rules)
+
+
+def leaves_out_the_pixels(model, x, target=None, rules=epsilon_rule):
+    """Your list ends (or begins) above the first layer: the pixels' relevance is missing. The first layer hands back, too."""
+    return _walk(model, x, target, rules)[1:]
+
+
+def leaves_out_the_output(model, x, target=None, rules=epsilon_rule):
+    """The relevance that you started from is missing. The list holds it, too, at its end, so that one sees what was to be shared out."""
+    return _walk(model, x, target, rules)[:-1]
+
+
 def relevance_layer_after_layer(model, x, target=None, rules=epsilon_rule):
+    if not isinstance(model, nn.Sequential):
+        raise ValueError("no chain")
     return tuple(_walk(model, x, target, rules))
 
 
@@ -471,6 +645,31 @@ def one_epsilon_for_all(model, low, high, epsilon=1e-6, gamma=0.25):
     return {
         name: partial(z_box_rule, low=low, high=high) if k == 0 else rule
         for k, (name, rule) in enumerate(rules.items())
+    }
+
+
+def last_rule_for_all(model, low, high, epsilon=1e-6, gamma=0.25):
+    """All your layers follow the rule of the last one. Functions made in a loop look their variables up when they are called, after the loop: `functools.partial` keeps them as they are now."""
+    *_, (_, last) = epsilon_gamma_box(model, low, high, epsilon, gamma).items()
+    return {name: last for name, _ in weighted_layers(model)}
+
+
+def box_upside_down(model, low, high, epsilon=1e-6, gamma=0.25):
+    """Your box is upside down: low and high have changed places on their way to the box rule. Give them by name."""
+    return epsilon_gamma_box(model, high, low, epsilon, gamma)
+
+
+def epsilon_for_gamma(model, low, high, epsilon=1e-6, gamma=0.25):
+    """epsilon and gamma have changed places on their way to the rules. Give them by name."""
+    return epsilon_gamma_box(model, low, high, gamma, epsilon)
+
+
+def epsilon_for_hidden_convolutions(model, low, high, epsilon=1e-6, gamma=0.25):
+    """Your convolutions behind the first one have ε. It is there that many units contradict each other: the rule that calms them is γ."""
+    rules = epsilon_gamma_box(model, low, high, epsilon, gamma)
+    return {
+        name: partial(epsilon_rule, epsilon=epsilon) if rule.func is gamma_rule else rule
+        for name, rule in rules.items()
     }
 
 
@@ -552,7 +751,35 @@ def changes_the_layer_itself(conv, bn):
     return merged
 
 
+def forgets_to_shift(conv, bn):
+    """Your bias lacks β, the number that the normalization adds in the end. It is bn's own bias."""
+    gamma, _, b, wide = _parts(conv, bn)
+    factor = gamma * (bn.running_var + bn.eps).rsqrt()
+    return _merged(conv, conv.weight * wide(factor), (b - bn.running_mean) * factor)
+
+
+def forgets_to_stretch(conv, bn):
+    """Your factor lacks γ, by which the normalization multiplies in the end. It is bn's own weight."""
+    _, beta, b, wide = _parts(conv, bn)
+    factor = (bn.running_var + bn.eps).rsqrt()
+    return _merged(conv, conv.weight * wide(factor), (b - bn.running_mean) * factor + beta)
+
+
+def forgets_the_old_bias(conv, bn):
+    """The bias that the layer had is gone. It passes through the normalization, too: look at z = w·a + b."""
+    gamma, beta, _, wide = _parts(conv, bn)
+    factor = gamma * (bn.running_var + bn.eps).rsqrt()
+    return _merged(conv, conv.weight * wide(factor), -bn.running_mean * factor + beta)
+
+
+def leaves_it_in_training_mode(conv, bn):
+    """What you return does the right thing, but it is in training mode. The docstring asks for evaluation mode: call `eval()`."""
+    return merge_batchnorm(conv, bn).train()
+
+
 def merge_by_standard_deviation(conv, bn):
+    if bn.running_mean is None or len(bn.running_mean) != len(conv.weight):
+        raise ValueError("nothing to merge")
     gamma, beta, b, wide = _parts(conv, bn)
     sigma = (bn.running_var + bn.eps) ** 0.5
     shift = gamma * (torch.zeros_like(sigma) + b - bn.running_mean) / sigma + beta
@@ -562,40 +789,45 @@ def merge_by_standard_deviation(conv, bn):
 MISCONCEPTIONS = {
     "epsilon_rule": [
         forgets_the_sign, leaves_out_the_bias, forgets_the_input, clips_the_denominator, divides_by_the_batch,
-        relevance_of_the_gradient,
+        relevance_of_the_gradient, takes_the_sign_of_zero_for_zero, ignores_epsilon, shares_by_size,
     ],
     "relevance_by_layer": [
         starts_from_one, starts_from_all_logits, starts_from_probabilities, walks_in_training_mode,
-        begins_with_the_output,
+        begins_with_the_output, keeps_the_history, hands_back_class_zero_as_none, leaves_out_the_pixels, leaves_out_the_output,
     ],
     "gamma_rule": [
         favours_positive_weights_everywhere, favours_by_the_weight_alone, forgets_the_units_that_said_no,
         favours_only_the_denominator, favours_what_disagrees, keeps_only_the_favoured, forgets_the_favoured_bias,
-        favours_without_a_bias,
+        favours_without_a_bias, hands_back_from_zero, favours_only_the_numerator, ignores_gamma,
     ],
     "z_plus_rule": [
         only_positive_weights, drops_negative_inputs, cuts_the_result, keeps_the_negative_bias,
-        shares_without_a_bias,
+        shares_without_a_bias, divides_by_nothing, counts_every_contribution_by_size,
     ],
-    "alpha_beta_rule": [adds_what_spoke_against, swaps_alpha_and_beta, one_denominator_for_both],
+    "alpha_beta_rule": [
+        adds_what_spoke_against, swaps_alpha_and_beta, one_denominator_for_both, always_two_and_one,
+        shares_both_without_biases, leaves_out_what_spoke_against,
+    ],
     "w_square_rule": [
         squares_the_contributions, multiplies_squares_by_inputs, absolute_instead_of_square,
-        squares_without_a_bias, counts_weights_beyond_the_border,
+        squares_without_a_bias, counts_weights_beyond_the_border, divides_by_the_length, squares_of_nothing,
     ],
     "z_box_rule": [
         swaps_low_and_high, keeps_the_bias_in_the_box, box_only_below, subtracts_only_in_the_denominator,
+        box_only_above, box_from_zero_to_one, box_of_the_image,
     ],
     "epsilon_gamma_box": [
         box_for_every_convolution, no_box_at_all, gamma_above_epsilon_below, one_epsilon_for_all,
+        last_rule_for_all, box_upside_down, epsilon_for_gamma, epsilon_for_hidden_convolutions,
     ],
     "merge_batchnorm": [
         divides_by_the_variance, forgets_the_mean, leaves_the_bias_unscaled, changes_the_layer_itself,
-        forgets_the_small_number,
+        forgets_the_small_number, forgets_to_shift, forgets_to_stretch, forgets_the_old_bias, leaves_it_in_training_mode,
     ],
 }  # fmt: skip
 
 ALTERNATIVES = {
-    "epsilon_rule": [epsilon_by_autograd],
+    "epsilon_rule": [epsilon_by_autograd, epsilon_entry_by_entry],
     "relevance_by_layer": [relevance_layer_after_layer],
     "gamma_rule": [gamma_by_autograd, gamma_by_changed_layers],
     "z_plus_rule": [z_plus_as_alpha_one],

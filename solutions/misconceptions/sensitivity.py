@@ -63,8 +63,41 @@ def returns_the_tuple(model: nn.Module, x: Tensor, target: Target = None) -> tup
 def leaves_evaluation_mode_on(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """The relevance is right, but one model came in training mode and went home in evaluation mode: whoever trains on will
     do so without dropout, and wonder. The docstring says in which mode it comes back."""
-    model.eval()
+    if isinstance(model, nn.Module):
+        model.eval()
     return input_gradient(model, x, target)
+
+
+def wipes_the_gradients_of_the_weights(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """The relevance is right, but gradients that stood in the weights are gone afterwards. That is what zero_grad() does, for
+    instance: it clears more than backward() has added. Ask autograd for the derivative by x alone."""
+    relevance = input_gradient(model, x, target)
+    if isinstance(model, nn.Module):
+        model.zero_grad()
+    return relevance
+
+
+def explains_only_the_first_image(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """Only the first row has an explanation, all others are zero: the score that was differentiated is the first row's, as
+    f[0, target] is. Take one score per row."""
+    return _slope(lambda f: target_score(f, target)[0], model, x)
+
+
+def explains_one_class_for_all_rows(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """All rows are explained as the first row's class. Where target has one class per row, or is None, each row has a class
+    of its own."""
+
+    def first(f: Tensor) -> Tensor:
+        wanted = f.argmax(1) if target is None else torch.as_tensor(target).expand(len(f))
+        return f[:, wanted[0]].sum()
+
+    return _slope(first, model, x)
+
+
+def takes_class_zero_for_none(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """Asked for class 0, this explains the class that the model predicts, as if there were no target. `if target:` and
+    `target or …` do that: 0 counts as false. Compare with None."""
+    return input_gradient(model, x, None if isinstance(target, int) and target == 0 else target)
 
 
 def _slope(number: Callable[[Tensor], Tensor], model: Model, x: Tensor) -> Tensor:
@@ -92,6 +125,17 @@ def saliency_up_to_one(model: nn.Module, x: Tensor, target: Target = None) -> Te
     return relevance / relevance.max()
 
 
+def saliency_over_the_colours(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """One number per pixel came back: the largest over the colour channels, as Simonyan takes it for the picture. Here every
+    input keeps its own: the relevance has the shape of x."""
+    return input_gradient(model, x, target).abs().amax(1)
+
+
+def saliency_cut_at_zero(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """Negative slopes became zero. A score that falls reacts, too: ask for the size of the slope, whichever way it goes."""
+    return input_gradient(model, x, target).clamp(min=0)
+
+
 # --- sensitivity
 
 
@@ -108,6 +152,13 @@ def sensitivity_times_input(model: nn.Module, x: Tensor, target: Target = None) 
 def sensitivity_as_one_number(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """This is ‖∇f‖² of each row, one number. Asked is how it spreads over the inputs: one number per input."""
     return input_gradient(model, x, target).flatten(1).square().sum(1)
+
+
+def sensitivity_in_shares(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """Each row sums to 1 here. The squares themselves are asked for: they sum to ‖∇f‖², and so tell a steep score from a
+    flat one."""
+    squares = input_gradient(model, x, target) ** 2
+    return squares / squares.flatten(1).sum(1).view(-1, *[1] * (x.ndim - 1))
 
 
 # --- gradient_times_input
@@ -129,6 +180,17 @@ def product_summed_up(model: nn.Module, x: Tensor, target: Target = None) -> Ten
     """The products were added up: that is (nearly) the score again. The explanation is how it spreads over the
     inputs."""
     return (x * input_gradient(model, x, target)).flatten(1).sum(1)
+
+
+def product_with_the_size_of_x(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """The slope was multiplied with |x_i|. An input may be negative, too; then a rising score means that it took something
+    away."""
+    return x.abs() * input_gradient(model, x, target)
+
+
+def product_with_sensitivity(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
+    """The input was multiplied with the squared slope. A share of the score is input times slope: look at the units."""
+    return x * input_gradient(model, x, target) ** 2
 
 
 # --- contrast
@@ -156,13 +218,24 @@ def forgets_the_other(model: nn.Module, target: int, other: int) -> Model:
     return lambda x: model(x)[:, [target]]
 
 
+def keeps_all_classes(model: nn.Module, target: int, other: int) -> Model:
+    """There is a column for every class: each one's lead over the other. Asked is one column, the target's."""
+    return lambda x: model(x) - model(x)[:, [other]]
+
+
+def takes_the_distance(model: nn.Module, target: int, other: int) -> Model:
+    """The sign is lost: this says how far apart the two classes are, not which of them leads."""
+    return lambda x: (model(x)[:, [target]] - model(x)[:, [other]]).abs()
+
+
 # --- smooth_grad
 
 
 def draws_noise_once(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
-    """All samples got the same noise, so nothing is averaged out: every sample needs a draw of its own."""
+    """What came out is as noisy as the gradient at one disturbed copy, so nothing was averaged out. Perhaps all samples got the
+    same noise, or only the last one counts: every sample needs a draw of its own, and all of them enter the mean."""
     target = _at(model, x, target)
     return input_gradient(model, x + sigma * torch.randn(x.shape, generator=generator), target)
 
@@ -177,17 +250,17 @@ def adds_without_dividing(
 def averages_sizes(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
-    """The sign went before the averaging, so that up and down no longer cancel: noise adds to the relevance instead of
-    leaving it."""
+    """Nothing negative is left: up and down no longer cancel, and noise adds to the relevance instead of leaving it. An
+    absolute value was taken before the mean, perhaps by averaging saliency instead of the gradient."""
     return _smooth(model, x, target, sigma, samples, generator, torch.abs)
 
 
 def takes_sigma_for_the_variance(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
-    """The noise has the wrong strength: sigma is its standard deviation, not its variance. Which of them do you
-    multiply a draw with deviation 1 by?"""
-    return _smooth(model, x, target, sigma**0.5, samples, generator)
+    """The noise has the wrong strength: its deviation is the root of sigma. But sigma is the standard deviation, not the
+    variance. Which of them do you multiply a draw with deviation 1 by?"""
+    return _smooth(model, x, target, abs(sigma) ** 0.5, samples, generator)
 
 
 def draws_uniform_noise(
@@ -221,8 +294,8 @@ def averages_the_noise_first(
 def ignores_the_generator(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
-    """The noise did not come from the generator, so nobody can repeat your result, not even you. torch's draws take it
-    as an argument."""
+    """The same generator gave something else the second time, so nobody can repeat your result, not even you. Perhaps some of
+    the noise came from elsewhere: torch's draws take the generator as an argument."""
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
         torch.randn(torch.seed() % 97)  # another start at every call, as global randomness has
@@ -232,8 +305,8 @@ def ignores_the_generator(
 def seeds_for_itself(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
-    """Whichever generator comes in, your noise is the same: you seeded a source of your own. Draw from the generator;
-    whoever calls decides on the seed."""
+    """Whichever generator comes in, the result is the same. Perhaps a source of your own was seeded, or the generator anew:
+    draw from it as it comes; whoever calls decides on the seed."""
     return _smooth(model, x, target, sigma, samples, torch.Generator().manual_seed(42))
 
 
@@ -244,6 +317,43 @@ def one_noise_for_all_rows(
     entry of ε is a draw of its own: give the noise the shape of x, not that of one row."""
     draws = [x + sigma * torch.randn(x.shape[1:], generator=generator) for _ in range(samples)]
     return torch.stack([input_gradient(model, draw, target) for draw in draws]).mean(0)
+
+
+def draws_uniform_noise_both_ways(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """The noise is too weak: its deviation is about 0.58 sigma. Uniform noise between −sigma and sigma has that, for instance;
+    asked for is normal noise with deviation sigma."""
+    target = _at(model, x, target)
+    draws = [x + sigma * (2 * torch.rand(x.shape, generator=generator) - 1) for _ in range(samples)]
+    return torch.stack([input_gradient(model, draw, target) for draw in draws]).mean(0)
+
+
+def lets_the_noise_pile_up(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """The noise grows from sample to sample: each was added to the copy before it. Every sample starts from x itself, so do
+    not overwrite it in the loop."""
+    target, total, moved = _at(model, x, target), torch.zeros_like(x), x
+    for _ in range(samples):
+        moved = moved + sigma * torch.randn(x.shape, generator=generator)
+        total = total + input_gradient(model, moved, target)
+    return total / samples
+
+
+def takes_sigma_for_a_share_of_the_range(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """The noise is sigma times max x − min x. That is how the paper gives its noise level, in percent of the range; here sigma
+    is in units of x already."""
+    return _smooth(model, x, target, sigma * float(x.max() - x.min()), samples, generator)
+
+
+def multiplies_the_mean_by_the_image(
+    model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
+) -> Tensor:
+    """The mean was multiplied by x at the end: a smoothed gradient × input. SmoothGrad is the mean gradient itself."""
+    return x * _smooth(model, x, target, sigma, samples, generator)
 
 
 def _smooth(
@@ -316,6 +426,36 @@ def changes_the_class_on_the_way(
     return (x - baseline) * torch.stack([input_gradient(model, point, target) for point in points]).mean(0)
 
 
+def forgets_to_divide_by_the_steps(
+    model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
+) -> Tensor:
+    """The gradients along the way were added up, not averaged: with twice the steps the relevance would be twice as
+    large."""
+    return steps * (x - baseline) * _along(model, x, target, baseline, _middles(steps))
+
+
+def includes_both_ends(
+    model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
+) -> Tensor:
+    """The points reach from α = 0 to α = 1, both ends included, as linspace(0, 1, steps) has them. The midpoint rule cuts the
+    way into equal steps and looks at the middle of each."""
+    return (x - baseline) * _along(model, x, target, baseline, torch.linspace(0, 1, steps).tolist())
+
+
+def turns_the_way_round(
+    model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
+) -> Tensor:
+    """The sign is turned: multiplied by b − x. The way goes from the baseline to x, and its shares sum to f(x) − f(b)."""
+    return (baseline - x) * _along(model, x, target, baseline, _middles(steps))
+
+
+def always_takes_64_steps(
+    model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
+) -> Tensor:
+    """However many steps are asked for, this takes 64. More is more exact; but whoever calls decides."""
+    return (x - baseline) * _along(model, x, target, baseline, _middles(64))
+
+
 def _middles(steps: int) -> list[float]:
     return [(k + 0.5) / steps for k in range(steps)]
 
@@ -365,14 +505,57 @@ def explains_with_order_as_rank(
     return _curve(model, x, [order >= round(k / steps * x[0].numel()) for k in range(steps + 1)], target)
 
 
+def rounds_down(model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int) -> Tensor:
+    """Where k/steps · d is no whole number, too few inputs are deleted: it was rounded down, as int(…) and // do. The brackets
+    ⌊ ⌉ mean the nearest whole number."""
+    rank, inputs = _rank(relevance), x[0].numel()
+    return _curve(model, x, [rank >= int(k / steps * inputs) for k in range(steps + 1)], target)
+
+
+def deletes_the_last_of_equals_first(
+    model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int
+) -> Tensor:
+    """Among equally relevant inputs, the last one goes first here. Sorting upwards and turning the order round does that, for
+    instance: it turns equals round, too."""
+    order = relevance.flatten(1).argsort(dim=1, stable=True).flip(1)
+    rank = order.argsort(1).view_as(relevance)
+    return _curve(model, x, [rank >= round(k / steps * x[0].numel()) for k in range(steps + 1)], target)
+
+
+def follows_the_winner(model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int) -> Tensor:
+    """These are the highest scores, whichever class has them. The curve stays with the target class, also when another one
+    wins."""
+    with torch.no_grad():
+        return torch.stack([model(x * mask).amax(1) for mask in _kept(x, relevance, steps)], dim=1)
+
+
+def measures_probabilities(model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int) -> Tensor:
+    """These are probabilities, after a softmax: they also fall when another class gains. The score is asked for."""
+    return _curve(lambda z: model(z).softmax(1), x, _kept(x, relevance, steps), target)
+
+
+def fills_with_the_mean(model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int) -> Tensor:
+    """Deleted inputs were set to their row's mean. Here they become 0, so that the last column is the score of zeros."""
+    mean = x.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 1))
+    with torch.no_grad():
+        return torch.stack(
+            [target_score(model(torch.where(mask, x, mean)), target) for mask in _kept(x, relevance, steps)],
+            dim=1,
+        )
+
+
+def _kept(x: Tensor, relevance: Tensor, steps: int) -> list[Tensor]:
+    rank = _rank(relevance)
+    return [rank >= round(k / steps * x[0].numel()) for k in range(steps + 1)]
+
+
 def _rank(relevance: Tensor) -> Tensor:
     order = relevance.flatten(1).argsort(dim=1, descending=True, stable=True)
     return order.argsort(1).view_as(relevance)
 
 
 def _delete(model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int) -> Tensor:
-    rank = _rank(relevance)
-    return _curve(model, x, [rank >= round(k / steps * x[0].numel()) for k in range(steps + 1)], target)
+    return _curve(model, x, _kept(x, relevance, steps), target)
 
 
 def _curve(model: Model, x: Tensor, kept: list[Tensor], target: Tensor) -> Tensor:
@@ -381,6 +564,35 @@ def _curve(model: Model, x: Tensor, kept: list[Tensor], target: Tensor) -> Tenso
 
 
 # --- right, but written differently
+
+
+def _at_least(allowed: bool) -> None:
+    if not allowed:
+        raise ValueError
+
+
+def points_between_the_two(
+    model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
+) -> Tensor:
+    """Every point is a mixture of baseline and x, and every share a step's."""
+    _at_least(steps >= 1)
+    shares, b = torch.zeros_like(x), torch.as_tensor(baseline).expand_as(x)
+    for alpha in _middles(steps):
+        shares += (x - b) / steps * input_gradient(model, (1 - alpha) * b + alpha * x, _at(model, x, target))
+    return shares
+
+
+def deletion_one_by_one(model: Model, x: Tensor, relevance: Tensor, target: Tensor, steps: int) -> np.ndarray:
+    """In NumPy: a stable order of the negated relevance, and one copy of x that loses more and more."""
+    order = np.argsort(-relevance.flatten(1).numpy(), axis=1, kind="stable")
+    left, curve = x.clone().flatten(1), []
+    for k in range(steps + 1):
+        for row, places in zip(left, order, strict=True):
+            row[places[: int(np.rint(k * left.shape[1] / steps))].tolist()] = 0.0
+        with torch.no_grad():
+            scores = model(left.view_as(x))
+        curve.append(scores[torch.arange(len(x)), target].numpy())
+    return np.stack(curve, axis=1)
 
 
 def gradient_row_by_row(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
@@ -416,7 +628,7 @@ def sensitivity_as_product(model: nn.Module, x: Tensor, target: Target = None) -
 
 def product_by_einsum(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """With an einsum that adds nothing up."""
-    return torch.einsum("bchw,bchw->bchw", input_gradient(model, x, target), x)
+    return torch.einsum("...,...->...", input_gradient(model, x, target), x)
 
 
 class _Difference(nn.Module):
@@ -450,6 +662,7 @@ def all_noise_at_once(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
     """One big batch: other draws than one sample after the other, and just as right."""
+    _at_least(samples >= 1 and sigma >= 0)
     noise = sigma * torch.randn((*x.shape, samples), generator=generator)
     many = (x.unsqueeze(-1) + noise).movedim(-1, 0).flatten(0, 1)
     wanted = torch.as_tensor(_at(model, x, target)).expand(len(x)).repeat(samples)
@@ -460,6 +673,7 @@ def normal_noise(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> Tensor:
     """With torch.normal, and a running mean."""
+    _at_least(samples >= 1 and sigma >= 0)
     target = _at(model, x, target)
     mean = torch.zeros_like(x)
     for s in range(samples):
@@ -472,6 +686,7 @@ def noise_in_numpy(
     model: Model, x: Tensor, target: Target, sigma: float, samples: int, generator: torch.Generator
 ) -> np.ndarray:
     """Draws of its own, from a NumPy generator that the given one has seeded; and an array comes back."""
+    _at_least(samples >= 1 and sigma >= 0)
     rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
     target = _at(model, x, target)
     noisy = [x + torch.from_numpy(rng.normal(0, sigma, x.shape)).float() for _ in range(samples)]
@@ -482,6 +697,7 @@ def all_points_at_once(
     model: Model, x: Tensor, target: Target = None, baseline: Tensor | float = 0.0, steps: int = 64
 ) -> Tensor:
     """All points of the way as one batch."""
+    _at_least(steps >= 1)
     wanted = torch.as_tensor(_at(model, x, target)).expand(len(x)).repeat(steps)
     alpha = ((torch.arange(steps) + 0.5) / steps).view(-1, *[1] * x.ndim)
     points = (baseline + alpha * (x - baseline)).flatten(0, 1)
@@ -514,11 +730,39 @@ MISCONCEPTIONS = {
         takes_all_targets_for_every_row,
         returns_the_tuple,
         leaves_evaluation_mode_on,
+        wipes_the_gradients_of_the_weights,
+        explains_only_the_first_image,
+        explains_one_class_for_all_rows,
+        takes_class_zero_for_none,
     ],
-    "saliency": [saliency_with_sign, saliency_squared, saliency_up_to_one],
-    "sensitivity": [sensitivity_without_square, sensitivity_times_input, sensitivity_as_one_number],
-    "gradient_times_input": [product_without_sign, product_with_saliency, product_summed_up],
-    "contrast": [the_other_way_round, loses_the_class_axis, contrasts_probabilities, forgets_the_other],
+    "saliency": [
+        saliency_with_sign,
+        saliency_squared,
+        saliency_up_to_one,
+        saliency_over_the_colours,
+        saliency_cut_at_zero,
+    ],
+    "sensitivity": [
+        sensitivity_without_square,
+        sensitivity_times_input,
+        sensitivity_as_one_number,
+        sensitivity_in_shares,
+    ],
+    "gradient_times_input": [
+        product_without_sign,
+        product_with_saliency,
+        product_summed_up,
+        product_with_the_size_of_x,
+        product_with_sensitivity,
+    ],
+    "contrast": [
+        the_other_way_round,
+        loses_the_class_axis,
+        contrasts_probabilities,
+        forgets_the_other,
+        keeps_all_classes,
+        takes_the_distance,
+    ],
     "smooth_grad": [
         draws_noise_once,
         adds_without_dividing,
@@ -530,6 +774,10 @@ MISCONCEPTIONS = {
         ignores_the_generator,
         seeds_for_itself,
         one_noise_for_all_rows,
+        draws_uniform_noise_both_ways,
+        lets_the_noise_pile_up,
+        takes_sigma_for_a_share_of_the_range,
+        multiplies_the_mean_by_the_image,
     ],
     "integrated_gradients": [
         starts_at_the_baseline,
@@ -538,6 +786,10 @@ MISCONCEPTIONS = {
         multiplies_by_x_itself,
         always_starts_at_zero,
         changes_the_class_on_the_way,
+        forgets_to_divide_by_the_steps,
+        includes_both_ends,
+        turns_the_way_round,
+        always_takes_64_steps,
     ],
     "deletion_curve": [
         deletes_the_least_relevant,
@@ -545,6 +797,11 @@ MISCONCEPTIONS = {
         keeps_only_the_relevant,
         ranks_over_the_batch,
         explains_with_order_as_rank,
+        rounds_down,
+        deletes_the_last_of_equals_first,
+        follows_the_winner,
+        measures_probabilities,
+        fills_with_the_mean,
     ],
 }
 
@@ -555,6 +812,6 @@ ALTERNATIVES = {
     "gradient_times_input": [product_by_einsum],
     "contrast": [contrast_as_module, contrast_by_product],
     "smooth_grad": [all_noise_at_once, normal_noise, noise_in_numpy],
-    "integrated_gradients": [all_points_at_once],
-    "deletion_curve": [deletion_by_loops],
+    "integrated_gradients": [all_points_at_once, points_between_the_two],
+    "deletion_curve": [deletion_by_loops, deletion_one_by_one],
 }
