@@ -225,9 +225,7 @@ from solutions.filters import top_activations
 from solutions.filters import crop_patch
 
 # %%
-from course.settings import FAST
-
-explored = digits.train_images[: 500 if FAST else 4000]
+explored = digits.train_images
 with torch.no_grad():
     maps = torch.cat([feature_maps(model, "pool2", batch) for batch in explored.split(500)])
 values, image, row, col = top_activations(maps, 9)
