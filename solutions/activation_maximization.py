@@ -66,8 +66,6 @@ def penalized(objective: Callable[[Tensor], Tensor], penalty: float) -> Callable
     penalty: λ ≥ 0; 0 leaves the objective as it is.
     Source: Simonyan, Vedaldi & Zisserman (2014), eq. 1.
     """
-    if penalty < 0:
-        raise ValueError(f"penalty is {penalty}; a negative one would reward large inputs. Use 0 or more.")
     return lambda x: objective(x) - penalty * x.flatten(1).square().sum(dim=1)
 
 
@@ -83,26 +81,25 @@ def maximize_activation(
     x ← x + η ∇ₓ( f(x) − λ‖x‖² ), ``steps`` times; each row of the batch climbs its own objective.
 
     objective: f, one number per row. start: the first x, left unchanged. lr: η. penalty: λ ≥ 0.
-    Returns the last x, without history; no parameter of the network receives a gradient.
+    Returns the last x (for 0 steps: the first), without history; no parameter of the network receives a gradient.
     Raises ValueError when f is flat at the start of some row (a silent ReLU): no number of steps would help.
     Source: Erhan, Bengio, Courville & Vincent (2009), "Visualizing higher-layer features of a deep network".
     """
     climb = penalized(objective, penalty)
-    x = start.detach().clone()
+    x = start.clone()
     for step in range(steps):
-        x.requires_grad_()
+        x = x.detach().requires_grad_()
         if step == 0:
             _refuse_flat(objective, x)
         (gradient,) = torch.autograd.grad(climb(x).sum(), x)
-        x = x.detach() + lr * gradient
+        x = x + lr * gradient
     return x.detach()
 
 
 def _refuse_flat(objective: Objective, x: Tensor) -> None:
-    value = objective(x)
-    if not value.requires_grad:
-        raise ValueError("The objective does not depend on its input: nothing to climb.")
-    (gradient,) = torch.autograd.grad(value.sum(), x)
+    value, gradient = objective(x).sum(), torch.zeros_like(x)
+    if value.requires_grad:  # or it does not depend on x at all
+        (gradient,) = torch.autograd.grad(value, x, materialize_grads=True)
     flat = (gradient.flatten(1) == 0).all(dim=1).nonzero().flatten().tolist()
     if flat:
         raise ValueError(
@@ -115,7 +112,7 @@ def total_variation(x: Float[Tensor, "batch channels height width"]) -> Float[Te
     """How restless an image is: small for smooth strokes, large for noise.
 
     TV(x) = Σ |x(i+1, j) − x(i, j)| + Σ |x(i, j+1) − x(i, j)|, over all neighbours inside the image and all
-    channels: one number per image.
+    channels: one number per image. It is a price to climb with, so gradients flow through.
 
     Source: Rudin, Osher & Fatemi (1992), in its anisotropic form; as a prior Mahendran & Vedaldi (2015).
     """
@@ -163,7 +160,7 @@ def discriminator_loss(
     L_D = − mean log D(x) − mean log(1 − D(g(z))),   D = σ(logit) = 1 / (1 + e^(−logit))
 
     real_logits, fake_logits: the discriminator's logits for real and for drawn images. Exact also for logits of
-    some hundreds, where σ rounds to 0 or 1. Returns one number.
+    some hundreds, where σ rounds to 0 or 1. Returns one number; gradients flow through.
     Source: Goodfellow et al. (2014), eq. 1, with its sign turned for minimizing.
     """
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
@@ -175,7 +172,7 @@ def generator_loss(fake_logits: Float[Tensor, "batch *rest"]) -> Float[Tensor, "
     L_G = − mean log D(g(z)),   D = σ(logit) = 1 / (1 + e^(−logit))
 
     fake_logits: the discriminator's logits for drawn images. Exact also for logits of some hundreds.
-    Returns one number.
+    Returns one number; gradients flow through.
     Source: Goodfellow et al. (2014), end of sec. 3.
     """
     return F.softplus(-fake_logits).mean()

@@ -31,7 +31,7 @@ def normalize_filters(
     """
     low = weight.amin(dim=(1, 2, 3), keepdim=True)
     span = weight.amax(dim=(1, 2, 3), keepdim=True) - low
-    return torch.where(span > 0, (weight - low) / span.where(span > 0, 1), 0.5)
+    return torch.where(span > 0, (weight - low) / span, 0.5)
 
 
 class evaluation_mode:
@@ -95,17 +95,15 @@ def feature_maps(
 def receptive_field(layers: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
     """How much of the image one unit sees after a stack of convolutions and poolings, and where.
 
-    Before any layer (size, jump, start) = (1, 1, 0): a pixel sees itself. Each layer, with its kernel k,
-    stride s and padding p, makes
-
-        size ← size + (k − 1)·jump      start ← start − p·jump      jump ← jump·s
-
-    where size and start still use the jump from before this layer.
+    Along rows as along columns, unit u of a layer with kernel k, stride s and padding p sees the k units
+    u·s − p … u·s − p + k − 1 of the layer below. Below the first layer are the pixels, and a pixel sees itself: without
+    any layer (size, jump, start) is (1, 1, 0).
 
     layers: (kernel, stride, padding) in the order in which they run; pooling layers count, ReLU changes
     nothing. A dilated convolution counts with the kernel dilation·(k − 1) + 1.
     Returns integers, in pixels: size = side of the square that a unit sees, jump = distance between the squares
     of two neighbours, start = first row (and column) of unit 0's square; negative when that lies in the padding.
+    One layer (3, 2, 1) gives (3, 2, −1); another one on top of it gives (7, 4, −3).
     Source: Araujo, Norris & Sim (2019), "Computing receptive fields of convolutional neural networks".
     """
     size, jump, start = 1, 1, 0
@@ -251,8 +249,7 @@ def explore_dataset(
     images would keep the maps of all batches alive.
     Raises ValueError unless k is between 1 and the number of images.
     """
-    leaders: _Ranking | None = None
-    seen = 0
+    leaders, seen = None, 0
     for x in batches:
         with torch.no_grad():
             maps = feature_maps(model, layer, x)

@@ -52,17 +52,15 @@ def fit_ridge(
     w* = argmin_w Σ_i (wᵀx_i − y_i)² + penalty · ‖w‖²,  found where the gradient is zero
 
     y: one number per example, or one column per target, each fitted on its own.
-    Raises ValueError for a negative penalty, and where the data leave w open and no penalty decides.
+    Raises ValueError for a negative penalty, and where the data leave w open and no penalty decides: with a
+    feature that is always 0, say, or one that repeats others.
     Source: Hoerl & Kennard (1970), Ridge regression, eq. 2.1.
     """
     _check_penalty(penalty)
-    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    try:
-        return torch.linalg.solve(x.T @ x + penalty * identity, x.T @ y)
-    except torch.linalg.LinAlgError:
-        raise ValueError(
-            "Some features repeat others, so that w is not determined: use a penalty > 0."
-        ) from None
+    if penalty == 0 and torch.linalg.matrix_rank(x) < x.shape[1]:
+        raise ValueError("Some features repeat others, so that w is not determined: use a penalty > 0.")
+    identity = torch.eye(x.shape[1]).to(x)
+    return torch.linalg.solve(x.T @ x + penalty * identity, x.T @ y)
 
 
 def soft_threshold(w: Float[Tensor, "*shape"], threshold: float) -> Float[Tensor, "*shape"]:
@@ -82,17 +80,15 @@ def fit_lasso(
 
     w* = argmin_w ½ Σ_i (wᵀx_i − y_i)² + penalty · ‖w‖₁,  ‖w‖₁ = Σ_j |w_j|
 
-    Starts at zero and repeats two moves: a step of length 1/L down the gradient of the halved squared error,
-    then soft_threshold by penalty/L. L is the largest curvature of that error: the square of the largest singular
-    value of x.
+    Starts at zero and makes two moves, ``steps`` times: a step of length 1/L down the gradient of the halved squared
+    error, then soft_threshold by penalty/L. L is the largest curvature of that error: the square of the largest
+    singular value of x.
     Raises ValueError for a negative penalty.
     Source: Daubechies, Defrise & De Mol (2004), An iterative thresholding algorithm.
     """
     _check_penalty(penalty)
     curvature = torch.linalg.matrix_norm(x, ord=2) ** 2
-    if curvature == 0:
-        return torch.zeros_like(x[0])
-    w = torch.zeros_like(x[0])
+    w = x.new_zeros(x.shape[1])
     for _ in range(steps):
         w = soft_threshold(w - x.T @ (x @ w - y) / curvature, penalty / curvature)
     return w
@@ -105,7 +101,8 @@ def standardize(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
 
     Afterwards the unit of every weight is the same: score per standard deviation.
     """
-    centred = x - x.mean(dim=0)
+    shifted = x - x[:1]  # a constant column is exactly 0 now, whatever its mean would have been rounded to
+    centred = shifted - shifted.mean(dim=0)
     deviation = centred.square().mean(dim=0).sqrt()
     return centred / deviation.where(deviation > 0, 1)
 

@@ -203,3 +203,18 @@ def test_the_softmax_gradient_is_autograds(seed: int, penalty: float) -> None:
     w = torch.from_numpy(rng.normal(size=(5, 3))).requires_grad_()
     cost = torch.nn.functional.cross_entropy(x @ w, labels) + penalty / 2 * (w**2).sum()
     near(softmax_gradient(w.detach(), x, labels, penalty), torch.autograd.grad(cost, w)[0], 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_constant_column_becomes_zero_also_where_its_mean_is_rounded(dtype: torch.dtype) -> None:
+    for n in range(1, 40):
+        x = torch.full((n, 2), 0.1, dtype=dtype)
+        x[:, 1] = torch.arange(n)
+        assert (standardize(x)[:, 0] == 0).all(), n
+
+
+def test_ridge_without_penalty_refuses_features_that_follow_from_others() -> None:
+    x, y = problem(10)
+    for redundant in (torch.cat([x, x[:, :1]], 1), torch.cat([x, x[:, :1] + x[:, 1:2]], 1), x[:3]):
+        with pytest.raises(ValueError, match="penalty > 0"):
+            fit_ridge(redundant.float(), y[: len(redundant)].float(), 0.0)

@@ -127,10 +127,13 @@ image_and_maps(
 # %% [markdown]
 # ## Where does a unit look?
 #
-# A unit of the second layer sees a patch of maps, each of which saw a patch of the image. What does it see *of the image*? That is its **receptive field**, and it is plain arithmetic,
-# layer by layer, with each layer's kernel $k$, stride $s$ and padding $p$:
+# A unit of the second layer sees a patch of maps, each of which saw a patch of the image. What does it see *of the image*? That is its **receptive field**: a square of some *size*;
+# the squares of two neighbours lie *jump* pixels apart, and that of the first unit *starts* somewhere, perhaps in the padding. It is plain arithmetic. Along one direction, unit $u$ of a layer with
+# kernel $k$, stride $s$ and padding $p$ sees, of the layer below, the units
 #
-# $$\text{size} \leftarrow \text{size} + (k-1)\cdot\text{jump} \qquad \text{start} \leftarrow \text{start} - p\cdot\text{jump} \qquad \text{jump} \leftarrow \text{jump}\cdot s$$
+# $$u\,s - p,\quad u\,s - p + 1,\quad \dots,\quad u\,s - p + k - 1$$
+#
+# Draw three layers of a few units on paper, and work out what a unit of the uppermost sees of the lowest.
 
 # %%
 from solutions.filters import receptive_field
@@ -222,9 +225,7 @@ from solutions.filters import top_activations
 from solutions.filters import crop_patch
 
 # %%
-from course.settings import FAST
-
-explored = digits.train_images[: 500 if FAST else 4000]
+explored = digits.train_images
 with torch.no_grad():
     maps = torch.cat([feature_maps(model, "pool2", batch) for batch in explored.split(500)])
 values, image, row, col = top_activations(maps, 9)

@@ -73,13 +73,14 @@ def sureness(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
         return network(images).softmax(dim=1).diagonal()
 
 
-wanted = [f"as a {c}" for c in range(10)]
+wanted, p = [f"as a {c}" for c in range(10)], sureness(model, plain)
 liked_images(
     {"plain ascent": plain},
-    captions={"plain ascent": [f"p = {p:.2f}" for p in sureness(model, plain)]},
+    captions={"plain ascent": [f"p = {each:.2f}" for each in p]},
     titles=wanted,
     limit=0.7,
-    alt="Ten restless images of red and blue specks on faintly tinted paper. With good will one sees parts of digits: a ring, an open top. The network is sure of each, p above 0.9.",
+    alt="Ten restless images of red and blue specks on faintly tinted paper. With good will one sees parts of digits: a ring, an open top. "
+    f"The network gives each its class with p from {p.min():.2f} to {p.max():.2f}.",
 )
 
 # %% [markdown]
@@ -136,10 +137,15 @@ for _ in range(steps // every + 1):
     opinions["the network"].append(float(sureness(model, x).mean()))
     opinions["the judge, of the print"].append(float(sureness(judge, printed(x)).mean()))
     x = maximize_activation(class_objective(model, classes), x, every, lr, penalty=0.04)
+sure, believing = (
+    next((every * n for n, p in enumerate(curve) if p > level), steps)
+    for curve, level in zip(opinions.values(), (0.9, 0.15), strict=True)
+)
 climbs(
     opinions,
     every,
-    alt="The network's p rises to 0.9 within sixty steps. The judge's stays near 0.1, which is chance, for a hundred steps and then rises, too.",
+    alt=f"The network's p rises to 0.9 within {sure} steps. The judge's starts near 0.1, which is chance, passes 0.15 only at step {believing}, "
+    f"and ends at {opinions['the judge, of the print'][-1]:.2f}.",
 )
 from_white = maximize_activation(class_objective(model, classes), white, steps, lr, penalty=0.04)
 print(f"begun on white paper, the judge agrees on {agreement(printed(from_white))} of 10")
@@ -172,7 +178,7 @@ f = class_objective(model, classes)
 moves = torch.Generator().manual_seed(0)
 smooth = maximize_activation(lambda x: f(x) - 0.01 * total_variation(x), grey, steps, lr, penalty=0.04)
 soft = maximize_activation(
-    lambda x: f(jitter(gaussian_blur(x, 1.0), 3, moves)), grey, steps, lr=0.5, penalty=0.01
+    lambda x: f(jitter(gaussian_blur(x, 1.0), 3, moves)), grey, 200, lr=0.5, penalty=0.01
 )
 soft = gaussian_blur(soft, 1.0)
 
@@ -180,8 +186,8 @@ liked_images(
     {"plain": plain, "total variation": smooth, "blur and jitter": soft},
     titles=wanted,
     limit=0.6,
-    alt="Three rows of ten images. With total variation: flat patches with sharp edges. With blur and jitter: soft strokes; "
-    "a 0, a 6, an 8 and a 9 can be made out.",
+    alt="Three rows of ten images. With total variation: flat patches with sharp edges. With blur and jitter: soft strokes, of which "
+    f"the second network reads {agreement(printed(soft))} as the digits that were wanted.",
 )
 for name, images in {"plain": plain, "total variation": smooth, "blur and jitter": soft}.items():
     print(
@@ -203,11 +209,9 @@ from solutions.activation_maximization import unit_objective
 # %%
 neuron, layer_map = 21, 12
 of_neuron = maximize_activation(
-    unit_objective(model, "dense1", neuron), white[:5], steps, lr=0.05, penalty=0.05
+    unit_objective(model, "dense1", neuron), white[:5], 200, lr=0.05, penalty=0.05
 )
-of_map = maximize_activation(
-    unit_objective(model, "conv2", layer_map), white[:5], steps, lr=0.5, penalty=0.01
-)
+of_map = maximize_activation(unit_objective(model, "conv2", layer_map), white[:5], 200, lr=0.5, penalty=0.01)
 liked_images(
     {f"neuron {neuron} of dense1": of_neuron, f"map {layer_map} of conv2": of_map},
     limit=2,
@@ -242,7 +246,7 @@ from solutions.activation_maximization import discriminator_loss
 from solutions.activation_maximization import generator_loss
 
 # %% [markdown]
-# Let them play! Half a minute is enough to see where it goes. Each column is one $z$, each row some rounds later.
+# Let them play! Each column is one $z$, each row some rounds later. The first thing that the generator learns is where ink goes; digits come much later.
 
 # %% tags=["demo"]
 from tqdm.auto import trange
@@ -270,10 +274,15 @@ for turn in trange(rounds[-1] + 1, desc="rounds", mininterval=1):
     forger_step.zero_grad()
     generator_loss(expert(drawn)).backward()
     forger_step.step()
+ending = (
+    "faint dots all over, then a dark blot in the middle of the paper"
+    if FAST
+    else "blots, and at the end bold shapes, some of which are nearly digits"
+)
 image_rows(
     history,
     note="ten fixed z",
-    alt="Four rows of ten drawings: grey noise at first, then dotted bars, then blots, at the end bold shapes, some of which are nearly digits.",
+    alt=f"Ten drawings each after {', '.join(map(str, rounds))} rounds: grey noise at first, then dotted patterns, then {ending}.",
 )
 
 # %% [markdown]
@@ -330,7 +339,9 @@ liked_images(
     rows,
     captions={name: opinions_on(images) for name, images in rows.items()},
     titles=wanted,
-    alt="Three rows of ten images, printed. Plain ascent: specks and fragments. Blur and jitter: blurred strokes. Learned prior: ten clean digits. The judge reads nearly all of them as wanted, in every row.",
+    alt="Three rows of ten images, printed. Plain ascent: specks and fragments. Blur and jitter: blurred strokes. Learned prior: ten clean digits. Read as wanted by the judge: "
+    + ", ".join(f"{agreement(images)} of 10 ({name})" for name, images in rows.items())
+    + ".",
 )
 
 # %%
@@ -345,7 +356,9 @@ distances = {
 likeness_dots(
     distances,
     real,
-    alt="Distance to the nearest real digit: above 0.3 for plain ascent and total variation, about 0.25 for blur and jitter, below 0.15 with the learned prior, like real digits.",
+    alt="Mean distance to the nearest real digit: "
+    + ", ".join(f"{each.mean():.2f} for {name}" for name, each in distances.items())
+    + f"; {real:.2f} for real digits that nobody has seen.",
 )
 ratio = distances["learned prior"].mean() / distances["plain"].mean()
 with torch.no_grad():
@@ -364,7 +377,7 @@ z_n, favourites = maximize_latent(
     unit_objective(model, "dense1", neuron),
     generator,
     torch.randn(10, LATENT, generator=torch.Generator().manual_seed(1)),
-    100 if FAST else 200,
+    200,
     lr=0.05,
     penalty=0.1,
 )
@@ -402,13 +415,14 @@ liked_images(
     {who: nonsense},
     captions={who: [says.split("\n")[1] for says in opinions_on(nonsense)]},
     titles=wanted,
-    alt="Ten images asked for as 0 to 9 from a network with shuffled weights: clean digits, but not the ones that were asked for.",
+    alt="Ten images asked for as 0 to 9 from a network with shuffled weights: clean digits. The judge reads "
+    f"{agreement(nonsense)} of them as the one that was asked for.",
 )
 print(f"the shuffled network reads {right:.0%} of the digits")
 print(f"distance of its favourites to the nearest real digit: {unlikeness(nonsense).mean():.2f}")
 
 # %% [markdown]
-# Fine digits, from a network that cannot read. (Not the wanted ones, but would you have noticed for a hidden neuron, where nobody knows what is wanted?) **The beauty comes from the generator. What the network contributes is only the choice.**
+# Fine digits, from a network that cannot read. (Hardly any is the wanted one, but would you have noticed for a hidden neuron, where nobody knows what is wanted?) **The beauty comes from the generator. What the network contributes is only the choice.**
 # So a learned prior shows the network's preference *among plausible images*, and hides its preference for implausible ones: the plain images above, which nobody would write, are the ones that show that the network can be fooled.
 # And whatever the generator cannot draw, the network cannot ask for.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course.exercises.filters_and_activations import history, small_cnn
-from course.exercises.random_arguments import drawn
+from course.exercises.random_arguments import distinct, drawn
 from course.judging.exercise import Case, Exercise, Values, flatten
 
 
@@ -22,14 +22,31 @@ class Reader(nn.Module):
 
     def __init__(self, rng: np.random.Generator, sharpness: float = 1.0) -> None:
         super().__init__()
-        self.body = small_cnn(rng)
+        self.channels, self.units, self.classes, images = distinct(rng, 4, low=3)
+        size = distinct(rng, 2, low=4)
+        self.body = small_cnn(rng, self.channels, self.units, (size[0], size[1]), self.classes)
         dense = self.body.get_submodule("dense")
-        dense.load_state_dict({name: sharpness * value for name, value in dense.state_dict().items()})
-        self.register_buffer("probe", drawn(rng, 4, 2, 6, 4))
+        pool = drawn(rng, 60, self.channels, *size)
+        with torch.no_grad():
+            logits = self.body.eval()(pool)
+            middle = logits.mean(dim=0)
+            state = {"weight": dense.weight, "bias": dense.bias - middle}
+            dense.load_state_dict({name: sharpness * value for name, value in state.items()})
+        self.body.train()
+        self.register_buffer("probe", pool[_most_different(logits - middle, images)])
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.body(x)
         return logits
+
+
+def _most_different(logits: Tensor, images: int) -> list[int]:
+    """Which images to show: seen as different classes, and clearly so, as long as there are classes left."""
+    best = logits.topk(2, dim=1)
+    surest = (best.values[:, 1] - best.values[:, 0]).argsort().tolist()
+    seen = best.indices[:, 0].tolist()
+    first = list({seen[image]: image for image in reversed(surest)}.values())[::-1]
+    return [*first, *(image for image in surest if image not in first)][:images]
 
 
 class Hill(nn.Module):
@@ -38,27 +55,47 @@ class Hill(nn.Module):
     probe: Tensor
     summit: Tensor
 
-    def __init__(self, rng: np.random.Generator, *shape: int) -> None:
+    def __init__(self, rng: np.random.Generator, *shape: int, rows: int = 3) -> None:
         super().__init__()
-        self.weight = nn.Parameter(drawn(rng, *shape))
+        weight = drawn(rng, *shape)
+        self.weight = nn.Parameter(1.5 * weight / weight.norm())
         self.register_buffer("summit", drawn(rng, *shape))
-        self.register_buffer("probe", drawn(rng, 3, *shape))
+        self.register_buffer("probe", drawn(rng, rows, *shape))
 
     def forward(self, x: Tensor) -> Tensor:
         slope: Tensor = (self.weight * x).flatten(1).sum(1)
         return slope.sin() - 0.3 * (x - self.summit).flatten(1).square().sum(1)
 
 
-class Painter(nn.Module):
-    """A generator: two latent numbers become an image of 1 × 3 × 4."""
+class Terrace(nn.Module):
+    """A hill that is flat below one height and above another."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, hill: Hill, low: float = -1e6, high: float = 1e6) -> None:
         super().__init__()
-        self.layer = nn.Linear(2, 12)
-        self.layer.load_state_dict({"weight": drawn(rng, 12, 2), "bias": drawn(rng, 12)})
+        self.hill = hill
+        self.register_buffer("low", torch.tensor(low))
+        self.register_buffer("high", torch.tensor(high))
+
+    def forward(self, x: Tensor) -> Tensor:
+        height: Tensor = self.hill(x)
+        return height.clamp(self.low, self.high)
+
+
+class Painter(nn.Module):
+    """A generator: a few latent numbers become an image of one channel."""
+
+    def __init__(self, rng: np.random.Generator, latents: int, height: int, width: int) -> None:
+        super().__init__()
+        self.size = (height, width)
+        self.layer = nn.Linear(latents, height * width)
+        weight, bias = drawn(rng, height * width, latents), drawn(rng, height * width)
+        self.layer.load_state_dict({"weight": weight, "bias": bias})
 
     def forward(self, z: Tensor) -> Tensor:
-        image: Tensor = self.layer(z).sigmoid().reshape(-1, 1, 3, 4)
+        image: Tensor = self.layer(z).sigmoid().reshape(-1, 1, *self.size)
         return image
 
 
@@ -75,35 +112,48 @@ def _values_and_slopes(f: Callable[[Tensor], Tensor], probe: Tensor) -> Values:
 
 def _class_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    each = torch.from_numpy(rng.permutation(5)[:4])
-    one = int(rng.integers(5))
+    sharp, calm, other = Reader(rng, sharpness=400).double(), Reader(rng, 0.05), Reader(rng, 0.05)
+    with torch.no_grad():
+        least = sharp.body.eval()(sharp.probe).argmin(dim=1)
+    sharp.body.train()
+    each = torch.from_numpy(rng.integers(sharp.classes, size=len(sharp.probe)))
+    each[0] = least[0]  # p rounds to 0 there, even in double precision
+    each[1] = (each[0] + 1) % sharp.classes
+    other.body.get_submodule("norm").eval()  # frozen, as in a network that is being fine-tuned
     return [
-        {
-            "model": Reader(rng, sharpness=400).double(),
-            "target": each,
-        },  # p rounds to 0 even in double precision
-        {"model": Reader(rng, sharpness=0.1), "target": one},
-        {"model": Reader(rng, sharpness=0.1), "target": None},
+        {"model": sharp, "target": each},
+        {"model": calm.eval(), "target": int(rng.integers(calm.classes))},
+        {"model": other, "target": None},
     ]
 
 
 def _unit_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
+    awake, asleep, mixed = Reader(rng), Reader(rng).eval(), Reader(rng)
+    mixed.body.get_submodule("norm").eval()
     return [
-        {"model": Reader(rng), "layer": layer, "unit": unit}
-        for layer, unit in (("body.conv", 2), ("body.dense", 4))
+        {"model": awake, "layer": "body.conv", "unit": int(rng.integers(1, awake.units))},
+        {"model": asleep, "layer": "body.dense", "unit": asleep.classes - 1},
+        {"model": mixed, "layer": "body.norm", "unit": 0},
+        {"model": mixed, "layer": "body.conv", "unit": mixed.units},
+        {"model": asleep, "layer": "body.dense", "unit": -1},
     ]
 
 
 def _observe_objective(fn: Callable[..., Any], case: Case) -> Values:
-    f = fn(**case)
-    seen = _values_and_slopes(f, case["model"].probe)
-    return seen
+    """f and its gradient at some images, and f at the same images in another order: an objective is asked again and again."""
+    f, probe = fn(**case), case["model"].probe
+    seen = _values_and_slopes(f, probe)
+    return {**seen, **flatten(f(probe.flip(0)), "f(x) in another order")}
 
 
 def _penalized_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    return [{"objective": Hill(rng, 2, 3), "penalty": 0.3}, {"objective": Hill(rng, 1, 3, 4), "penalty": 0.0}]
+    few, rows, columns, many = distinct(rng, 4)
+    return [
+        {"objective": Hill(rng, rows, columns, rows=many), "penalty": float(rng.uniform(0.2, 0.9))},
+        {"objective": Hill(rng, 1, columns, many, rows=few), "penalty": 0.0},
+    ]
 
 
 def _observe_penalized(fn: Callable[..., Any], case: Case) -> Values:
@@ -112,16 +162,36 @@ def _observe_penalized(fn: Callable[..., Any], case: Case) -> Values:
 
 def _ascent_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
+    few, features, height, width = distinct(rng, 4)
+    steps, more = distinct(rng, 2, high=5)
+    lr, faster = float(rng.uniform(0.1, 0.17)), float(rng.uniform(0.22, 0.3))
+    penalty, larger = float(rng.uniform(0.1, 0.2)), float(rng.uniform(0.3, 0.5))
+    rows, image = Hill(rng, features, rows=few), Hill(rng, 1, height, width, rows=features)
+    capped, silent = _reached_in_one_step(rows, faster), _silent_for_some(image)
     return [
-        {"objective": Hill(rng, 5), "start": drawn(rng, 3, 5), "steps": 3, "lr": 0.2, "penalty": 0.4},
-        {
-            "objective": Hill(rng, 1, 3, 4),
-            "start": drawn(rng, 2, 1, 3, 4),
-            "steps": 4,
-            "lr": 0.1,
-            "penalty": 0.15,
-        },
+        {"objective": rows, "start": rows.probe, "steps": steps, "lr": lr, "penalty": larger},
+        {"objective": image, "start": image.probe, "steps": more, "lr": faster},
+        {"objective": capped, "start": rows.probe, "steps": 3, "lr": faster, "penalty": penalty},
+        {"objective": image, "start": image.probe, "steps": 0, "lr": lr, "penalty": penalty},
+        {"objective": silent, "start": image.probe, "steps": steps, "lr": lr},
     ]
+
+
+def _reached_in_one_step(hill: Hill, lr: float) -> Terrace:
+    """The hill with its top cut off, so that no row starts there and one arrives there with its first step."""
+    x = hill.probe.clone().requires_grad_()
+    before = hill(x)
+    (gradient,) = torch.autograd.grad(before.sum(), x)
+    with torch.no_grad():
+        highest = before.max() + hill(x + lr * gradient).max()
+    return Terrace(hill, high=float(highest) / 2)
+
+
+def _silent_for_some(hill: Hill) -> Terrace:
+    """The hill with its foot filled up, so that some rows start on flat ground and some on a slope."""
+    with torch.no_grad():
+        height = hill(hill.probe)
+    return Terrace(hill, low=float(height.max() + height.min()) / 2)
 
 
 def _observe_ascent(fn: Callable[..., Any], case: Case) -> Values:
@@ -131,38 +201,56 @@ def _observe_ascent(fn: Callable[..., Any], case: Case) -> Values:
 
 def _latent_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    return [
-        {
-            "objective": Hill(rng, 1, 3, 4),
-            "generator": Painter(rng),
-            "start": drawn(rng, 3, 2),
-            "steps": steps,
-            "lr": 0.2,
-            "penalty": 0.5,
-        }
-        for steps in (3, 1)
-    ]
+    cases: list[Case] = []
+    for steps in (int(rng.integers(2, 5)), 1):
+        batch, latents, height, width = distinct(rng, 4)
+        cases.append(
+            {
+                "objective": Hill(rng, 1, height, width),
+                "generator": Painter(rng, latents, height, width),
+                "start": drawn(rng, batch, latents),
+                "steps": steps,
+                "lr": float(rng.uniform(0.15, 0.35)),
+                "penalty": float(rng.uniform(0.3, 0.7)),
+            }
+        )
+    return cases
 
 
 def _variation_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    return [{"x": drawn(rng, 3, 2, 5, 7)}, {"x": drawn(rng, 2, 1, 4, 3)}]
+    images, height, width, other = distinct(rng, 4)
+    return [
+        {"x": drawn(rng, images, 3, height, width)},
+        {"x": drawn(rng, other, 1, width, images)},
+        {"x": drawn(rng, height, other, 1, width)},
+    ]
+
+
+def _sure(rng: np.random.Generator, count: int) -> Tensor:
+    """Logits of some hundreds, of both signs, and one that is small."""
+    logits = rng.uniform(150, 400, size=count) * np.where(np.arange(count) % 2, -1, 1)
+    logits[-1] = rng.uniform(0.5, 2)
+    return torch.from_numpy(rng.permutation(logits)).float()
 
 
 def _judged_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    sure = torch.tensor([[300.0], [-250.0], [2.0]])
+    real, fake, height, width = distinct(rng, 4, low=3, high=8)
     return [
-        {"real_logits": drawn(rng, 5, 1), "fake_logits": drawn(rng, 4, 1) - 0.5},
-        {"real_logits": sure, "fake_logits": -0.5 * sure + drawn(rng, 3, 1)},
+        {"real_logits": drawn(rng, real, 1), "fake_logits": drawn(rng, fake, 1) - 0.5},
+        {"real_logits": _sure(rng, real), "fake_logits": _sure(rng, fake)},
+        {"real_logits": drawn(rng, fake, height, width), "fake_logits": drawn(rng, real, height, width) + 1},
     ]
 
 
 def _forged_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
+    fake, height, width = distinct(rng, 3, low=3, high=8)
     return [
-        {"fake_logits": drawn(rng, 5, 1) - 0.5},
-        {"fake_logits": torch.tensor([[-300.0], [120.0], [0.5]])},
+        {"fake_logits": drawn(rng, fake, 1) - 0.5},
+        {"fake_logits": _sure(rng, height)},
+        {"fake_logits": drawn(rng, width, height, fake) + 1},
     ]
 
 
@@ -216,6 +304,7 @@ EXERCISES = [
     Exercise(
         "total_variation",
         cases=_variation_cases,
+        slope=("x",),
         points=1,
         minutes=8,
         hints=(
@@ -226,6 +315,7 @@ EXERCISES = [
     Exercise(
         "discriminator_loss",
         cases=_judged_cases,
+        slope=("real_logits", "fake_logits"),
         points=2,
         minutes=12,
         hints=(
@@ -237,6 +327,7 @@ EXERCISES = [
     Exercise(
         "generator_loss",
         cases=_forged_cases,
+        slope=("fake_logits",),
         points=1,
         minutes=8,
         hints=(

@@ -10,23 +10,61 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from course.exercises.random_arguments import drawn, filled
-from course.judging.exercise import Case, Exercise, Values, flatten
+from course.exercises.random_arguments import distinct, drawn, filled
+from course.judging.exercise import Case, Exercise, Values, equal, flatten
 
 
-def small_cnn(rng: np.random.Generator) -> nn.Sequential:
+def small_cnn(
+    rng: np.random.Generator,
+    channels: int = 2,
+    filters: int = 4,
+    size: tuple[int, int] = (6, 4),
+    classes: int = 5,
+) -> nn.Sequential:
     """A network with the traps of real ones: batch normalization in training mode and an in-place ReLU."""
     model = nn.Sequential(
         OrderedDict(
-            conv=nn.Conv2d(2, 4, kernel_size=3, padding=1),
-            norm=nn.BatchNorm2d(4),
+            conv=nn.Conv2d(channels, filters, kernel_size=3, padding=1),
+            norm=nn.BatchNorm2d(filters),
             relu=nn.ReLU(inplace=True),
             pool=nn.MaxPool2d(2),
             flatten=nn.Flatten(),
-            dense=nn.Linear(4 * 3 * 2, 5),
+            dense=nn.Linear(filters * (size[0] // 2) * (size[1] // 2), classes),
         )
     )
     return filled(model, rng, scale=0.7)
+
+
+class _Twice(nn.Module):
+    """One layer that gives two tensors."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x.abs()
+
+
+class Tangle(nn.Module):
+    """A network that is no chain: a layer that runs twice, one that never runs, one that gives two tensors.
+
+    It refuses an image that is not a number, after its first layers have run.
+    """
+
+    def __init__(self, rng: np.random.Generator, channels: int) -> None:
+        super().__init__()
+        self.again = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.norm = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.pair = _Twice()
+        self.spare = nn.Conv2d(channels, channels, kernel_size=1)
+        filled(self, rng, scale=0.7)
+        self.norm.eval()  # frozen, as in a network that is being fine-tuned: its parts come in different modes
+
+    def forward(self, x: Tensor) -> Tensor:
+        once = self.relu(self.norm(self.again(x)))
+        if bool(once.isnan().any()):
+            raise ValueError("the image holds something that is no number")
+        signed, size = self.pair(self.relu(self.again(once)))
+        found: Tensor = signed - size
+        return found
 
 
 def history(found: object) -> str:
@@ -40,18 +78,40 @@ def history(found: object) -> str:
 
 def _normalize_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    scale = torch.tensor([0.1, 1.0, 5.0]).reshape(3, 1, 1, 1)
-    plain = drawn(rng, 3, 2, 4, 5) * scale + drawn(rng, 3, 2, 1, 1)
-    constant = drawn(rng, 4, 1, 3, 2)
-    constant[2] = float(rng.normal())
-    return [{"weight": plain}, {"weight": constant}]
+    filters, height, width = distinct(rng, 3, low=4, high=8)
+    scale = torch.from_numpy(rng.permutation(np.geomspace(0.1, 5, filters))).float().reshape(-1, 1, 1, 1)
+    colour = drawn(rng, filters, 3, height, width) * scale + drawn(rng, filters, 3, 1, 1)
+    grey = drawn(rng, width, 1, height, filters) - 1
+    grey[int(rng.integers(width))] = float(rng.normal())
+    return [{"weight": colour}, {"weight": grey}]
 
 
 def _maps_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
+    channels, batch, filters, classes = distinct(rng, 4)
+    height, width = distinct(rng, 2, low=4, high=8)
+
+    def case(layer: str, model: nn.Module) -> Case:
+        return {
+            "model": model,
+            "layer": layer,
+            "x": drawn(rng, batch, channels, height, width).requires_grad_(),
+        }
+
+    def cnn() -> nn.Sequential:
+        return small_cnn(rng, channels, filters, (height, width), classes)
+
+    refused = case("norm", Tangle(rng, channels))
+    refused["x"].data[0, 0, 1, 1] = float("nan")
     return [
-        {"model": small_cnn(rng), "layer": layer, "x": drawn(rng, 3, 2, 6, 4).requires_grad_()}
-        for layer in ("norm", "conv", "dense")
+        case("norm", cnn()),
+        case("conv", cnn().eval()),
+        case("dense", cnn()),
+        case("again", Tangle(rng, channels)),
+        case("convolution", cnn()),
+        case("spare", Tangle(rng, channels)),
+        case("pair", Tangle(rng, channels)),
+        refused,
     ]
 
 
@@ -66,41 +126,71 @@ def _observe_maps(fn: Callable[..., Any], case: Case) -> Values:
 
 def _field_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    deep = [
-        (int(k), int(s), int(p))
-        for k, s, p in zip(rng.integers(2, 7, 4), rng.integers(1, 4, 4), rng.integers(0, 3, 4), strict=True)
-    ]
-    return [
-        {"layers": [(5, 1, 0), (2, 2, 0), (5, 1, 0)]},
-        {"layers": [(5, 2, 2), (3, 2, 1), (3, 1, 1)]},
-        {"layers": [(3, 2, 1), *deep]},
-    ]
+    shallow, deep = distinct(rng, 2, low=2, high=9)
+    return [{"layers": []}, {"layers": _stack(rng, shallow)}, {"layers": _stack(rng, deep)}]
+
+
+def _stack(rng: np.random.Generator, depth: int) -> list[tuple[int, int, int]]:
+    """Layers as (kernel, stride, padding): a long step first, and padding on top of it."""
+    kernels, paddings = rng.integers(2, 8, size=depth), rng.integers(0, 4, size=depth)
+    strides = 1 + (rng.random(depth) < 0.3)
+    strides[0], paddings[1] = rng.integers(2, 4), rng.integers(1, 4)
+    rows = zip(kernels, strides, paddings, strict=True)
+    return [(int(kernel), int(stride), int(padding)) for kernel, stride, padding in rows]
 
 
 def _ranking_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    maps = drawn(rng, 6, 3, 4, 7)
-    favourite = int(rng.integers(6))
-    maps[favourite] += 3  # one image would win several places
-    return [{"maps": maps, "k": 4}, {"maps": drawn(rng, 7, 4), "k": 2}]
+    channels, rows, columns = distinct(rng, 3, low=3, high=7)
+    images = int(rng.integers(8, 11))
+    maps = drawn(rng, images, channels, rows, columns)
+    maps[int(rng.integers(images))] += 3  # one image would win several places
+    neurons = drawn(rng, images - 1, columns)
+    silent = -1 - drawn(rng, rows, channels, columns, images).abs()
+    k = int(rng.choice([count for count in range(2, images - 1) if count != channels]))
+    return [
+        {"maps": maps, "k": k},
+        {"maps": neurons, "k": len(neurons)},
+        {"maps": silent, "k": 1},
+        {"maps": neurons, "k": len(neurons) + 1},
+        {"maps": silent, "k": 0},
+    ]
 
 
 def _crop_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    image = drawn(rng, 2, 12, 15) + 3
+    height, width = distinct(rng, 2, low=11, high=16)
+    colour, grey = drawn(rng, 3, height, width).abs() + 1, drawn(rng, 1, height, width).abs() + 1
+    size, jump, start = int(rng.integers(3, 6)), int(rng.integers(2, 4)), int(rng.integers(2))
+    outside, step = -int(rng.integers(3, 6)), int(rng.integers(1, 3))
+    last = [torch.tensor((side - 2) // jump) for side in (height, width)]
     return [
-        {"image": image, "row": 1, "col": 3, "field": (4, 2, 0)},
-        {"image": image, "row": 0, "col": 2, "field": (7, 4, -3)},
-        {"image": image, "row": int(rng.integers(4, 6)), "col": 6, "field": (5, 2, 1)},
+        {"image": colour, "row": 1, "col": 2, "field": (size, jump, start)},
+        {"image": grey, "row": 0, "col": 1, "field": (size + 4, step, outside)},
+        {"image": grey, "row": 2, "col": 0, "field": (size + 4, step + 1, outside)},
+        {"image": colour, "row": last[0], "col": last[1], "field": (size, jump, start)},
+        {"image": colour, "row": 1, "col": 0, "field": (22, 3, -4)},
     ]
 
 
 def _dataset_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    sizes = (4, 3, 5)
+    few, many, classes = int(rng.integers(1, 4)), int(rng.integers(4, 7)), int(rng.integers(3, 8))
+    height, width = distinct(rng, 2, low=4, high=7)
+
+    def case(layer: str, k: int, sizes: list[int]) -> Case:
+        model = small_cnn(rng, few, many, (height, width), classes)
+        batches = [drawn(rng, n, few, height, width) for n in sizes]
+        return {"model": model, "layer": layer, "batches": batches, "k": k}
+
+    sizes = [int(n) for n in rng.permutation([2, 3, 4, 5])]
+    awake = case("conv", 2, sizes[:3])
     return [
-        {"model": small_cnn(rng), "layer": layer, "batches": [drawn(rng, n, 2, 6, 4) for n in sizes], "k": k}
-        for layer, k in (("conv", 3), ("dense", 4))
+        case("conv", int(rng.integers(3, 6)), sizes),
+        awake | {"model": awake["model"].eval()},
+        case("dense", sum(sizes), sizes),
+        case("conv", sum(sizes) + 1, sizes),
+        case("dense", 0, sizes[1:]),
     ]
 
 
@@ -126,20 +216,24 @@ class _Maps(TorchFunctionMode):
 
 
 def _observe_dataset(fn: Callable[..., Any], case: Case) -> Values:
-    """The ranking, and, for the layer whose maps are larger than the images, how many batches of maps were there at once."""
-    smallest = min(len(x) for x in case["batches"]) * 4 * 6 * 4
+    """The ranking, and, for the layer whose maps are larger than the images, how many batches of maps were there at once.
+
+    For the other layer the batches come one by one, and only once, as from a file.
+    """
+    layer, batches = case["layer"], case["batches"]
+    smallest = min(x[:, 0].numel() for x in batches) * case["model"].get_submodule("conv").out_channels
     maps = _Maps(case["model"], smallest)
     try:
         with maps:
-            ranking = fn(**case)
+            ranking = fn(**{**case, "batches": batches if layer == "conv" else iter(batches)})
     finally:
         maps.hook.remove()
-    together = "those of all images" if maps.runs < len(case["batches"]) else "those of one batch"
+    together = "those of all images" if maps.runs < len(batches) else "those of one batch"
     together = "those of several batches" if maps.outlived else together
     return {
         **flatten(ranking),
         "history": history(ranking),
-        "maps in memory": together if case["layer"] == "conv" else "few",
+        "maps in memory": together if layer == "conv" else "few",
     }
 
 
@@ -172,12 +266,14 @@ EXERCISES = [
     Exercise(
         "receptive_field",
         cases=_field_cases,
+        compare=equal(rtol=1e-6, atol=1e-6),  # whole numbers: one pixel more is another field
         points=2,
         minutes=12,
         hints=(
             "Keep three numbers and update them layer by layer; the image itself is (1, 1, 0).",
             "A step of one unit in the layer below is a step of `jump` pixels in the image.",
-            "All three formulas use the jump from before this layer, so update the jump last.",
+            "A kernel of k reaches k − 1 such steps further than one unit, padding begins p steps earlier; both are steps of "
+            "the layer below, so update the jump last.",
         ),
     ),
     Exercise(

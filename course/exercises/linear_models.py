@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course.exercises.random_arguments import distinct, drawn, drawn_uniformly
 from course.judging.exercise import Case, Exercise
 
 
@@ -11,61 +12,127 @@ def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).float()
 
 
-def _problem(seed: int, n: int, d: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Examples x (n, d), weights w (d), and targets y (n) that other weights would predict better."""
-    rng = np.random.default_rng(seed)
-    x, w = rng.normal(size=(n, d)), rng.normal(size=d)
-    y = x @ rng.normal(size=d) + 0.3 * rng.normal(size=n)
-    return _tensor(x), _tensor(w), _tensor(y)
+def _features(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """n examples of d features that depend on each other, but not so much that the arithmetic would suffer."""
+    examples, mixed = (np.linalg.qr(rng.normal(size=(rows, d)))[0] for rows in (n, d))
+    return examples * np.linspace(1.5, 3.5, d) @ mixed.T
+
+
+def _clear_weights(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Weights of both signs, none near 0 or 1: their squares are larger than they are."""
+    return rng.uniform(1.3, 3, size=shape) * rng.choice([-1, 1], size=shape)
 
 
 def _scores(seed: int) -> list[Case]:
-    x, w, _ = _problem(seed, n=6, d=4)
-    columns = np.random.default_rng(seed + 1000).normal(size=(4, 3))
-    return [{"x": x, "w": w}, {"x": x, "w": _tensor(columns)}]
+    rng = np.random.default_rng(seed)
+    n, d, classes = distinct(rng, 3, high=8)
+    alone = int(rng.integers(2, 7))
+    return [
+        {"x": drawn(rng, n, d), "w": drawn(rng, d)},
+        {"x": drawn(rng, n, d), "w": drawn(rng, d, classes)},
+        {
+            "x": drawn_uniformly(rng, 1, alone, low=0.5, high=2),
+            "w": drawn_uniformly(rng, alone, 1, low=0.5, high=2),
+        },
+    ]
 
 
 def _cost(seed: int) -> list[Case]:
-    x, w, y = _problem(seed, n=7, d=4)
-    return [{"w": w, "x": x, "y": y, "penalty": 0.0}, {"w": w, "x": x, "y": y, "penalty": 2.5}]
+    rng = np.random.default_rng(seed)
+    n, d, alone = distinct(rng, 3, high=9)
+    cases = []
+    for rows, columns, penalty in (
+        (n, d, 0.0),
+        (n, d, rng.uniform(1.5, 4)),
+        (1, alone, rng.uniform(1.5, 4)),
+    ):
+        x, w = rng.normal(size=(rows, columns)), _clear_weights(rng, columns)
+        y = x @ rng.normal(size=columns) + rng.normal(size=rows)
+        cases.append({"w": _tensor(w), "x": _tensor(x), "y": _tensor(y), "penalty": float(penalty)})
+    return cases
 
 
 def _fit(seed: int) -> list[Case]:
-    x, _, y = _problem(seed, n=12, d=4)
-    return [{"x": x, "y": y, "penalty": penalty} for penalty in (0.0, 3.0)]
+    rng = np.random.default_rng(seed)
+    d, targets = distinct(rng, 2, high=6)
+    n = d + int(rng.integers(3, 9))
+    x, y = _tensor(_features(rng, n, d)), drawn(rng, n)
+    never_there = x.clone()
+    never_there[:, int(rng.integers(d))] = 0
+    penalty = float(rng.uniform(1, 4))
+    return [
+        {"x": x, "y": y, "penalty": 0.0},
+        {"x": x, "y": drawn(rng, n, targets), "penalty": penalty},
+        {"x": never_there, "y": y, "penalty": penalty},
+        {"x": never_there, "y": y, "penalty": 0.0},
+        {"x": x, "y": y, "penalty": -float(rng.uniform(0.1, 0.9))},
+    ]
 
 
 def _threshold(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    w = rng.uniform(0.2, 3, size=(3, 5)) * rng.choice([-1, 1], size=(3, 5))
-    w[0, :2] = [0.3, -0.4]
-    return [{"w": _tensor(w), "threshold": 0.8}, {"w": _tensor(w[1:]), "threshold": 0.0}]
+    rows, columns, alone = distinct(rng, 3, low=3, high=9)
+    cases = []
+    for shape in ((rows, columns), (alone,)):
+        threshold = int(rng.integers(5, 14)) / 8  # exact in any precision
+        w = threshold * rng.uniform(1.2, 3, size=shape) * rng.choice([-1, 1], size=shape)
+        w.flat[:5] = threshold * np.array([0.4, -0.6, 1, -1, 0])[: w.size]
+        cases.append({"w": _tensor(rng.permutation(w.flat).reshape(shape)), "threshold": threshold})
+    return [*cases, {"w": drawn(rng, columns, alone), "threshold": 0.0}]
 
 
 def _lasso(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    x = np.linalg.qr(rng.normal(size=(20, 5)))[0] * np.array([2, 2.5, 3, 3.5, 4])
-    y = x @ np.array([2.0, -1.5, 0.0, 1.0, 0.05]) + 0.1 * rng.normal(size=20)
-    return [{"x": _tensor(x), "y": _tensor(y), "penalty": penalty, "steps": 300} for penalty in (1.0, 4.0)]
+    cases = []
+    for d in distinct(rng, 3, low=3, high=8):
+        x = _features(rng, d + int(rng.integers(4, 12)), d)
+        y = x @ (_clear_weights(rng, d) * (np.arange(d) % 3 != 2)) + 0.1 * rng.normal(size=len(x))
+        cases.append({"x": _tensor(x), "y": _tensor(y), "penalty": 0.0})
+    few, more, thorough = cases
+    few |= {"penalty": _biting(rng, few), "steps": int(rng.integers(2, 5))}
+    more |= {"steps": int(rng.integers(5, 9))}
+    thorough |= {"penalty": _biting(rng, thorough)}
+    negative = {**few, "penalty": -float(rng.uniform(0.1, 0.9)), "steps": 2}
+    return [few, more, thorough, negative]
+
+
+def _biting(rng: np.random.Generator, case: Case) -> float:
+    """A penalty that shows: a good part of the smallest one at which all weights are zero."""
+    return float(rng.uniform(0.15, 0.35) * (case["x"].T @ case["y"]).abs().max())
 
 
 def _columns(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(8, 3)) * np.array([1, 20, 0.3]) + np.array([5, -40, 0.2])
-    constant = np.concatenate([x, np.full((8, 1), 7.0)], axis=1)
-    return [{"x": _tensor(x)}, {"x": _tensor(constant)}]
+    n, d, alone = distinct(rng, 3, low=3, high=9)
+    spread_out = rng.permuted(np.tile(np.linspace(-1.7, 1.7, n), (d + 1, 1)), axis=1).T
+    spread_out += rng.uniform(-0.2, 0.2, size=(n, d + 1))
+    x = (spread_out[:, :d] + rng.uniform(-4, 4, size=d)) * rng.uniform(0.3, 20, size=d)
+    constant = spread_out + 2
+    constant[:, int(rng.integers(d + 1))] = rng.integers(2, 9)
+    one_person = rng.integers(1, 9, size=(1, alone))
+    return [{"x": _tensor(x)}, {"x": _tensor(constant)}, {"x": _tensor(one_person)}]
 
 
 def _weights(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    return [{"w": _tensor(rng.normal(size=6))}, {"w": _tensor(3 * rng.normal(size=(4, 3)))}]
+    d, rows, columns = distinct(rng, 3, low=3, high=9)
+    some, more = _clear_weights(rng, d), 3 * rng.normal(size=(rows, columns))
+    some[:2] = [2.5, -2.5]
+    more[int(rng.integers(rows)), 0] = 0
+    return [{"w": _tensor(rng.permutation(some))}, {"w": _tensor(more)}]
 
 
 def _labelled(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    x, w = _tensor(rng.normal(size=(7, 4))), _tensor(rng.normal(size=(4, 3)))
-    labels = torch.from_numpy(rng.permutation([0, 1, 2, 0, 1, 2, 1]))
-    return [{"w": w, "x": x, "labels": labels, "penalty": penalty} for penalty in (0.0, 0.7)]
+    cases: list[Case] = []
+    for absent, penalty in ((0, 0.0), (1, rng.uniform(0.4, 0.9))):
+        d, classes = distinct(rng, 2, low=3, high=6)
+        n = int(rng.integers(7, 12))
+        labels = torch.from_numpy(rng.permutation(np.arange(n) % (classes - absent)))
+        w = drawn(rng, d, classes)
+        cases.append({"w": w, "x": drawn(rng, n, d), "labels": labels, "penalty": float(penalty)})
+    at_the_start = {**cases[1], "w": torch.zeros_like(cases[1]["w"]), "penalty": 0.0}
+    return [*cases, at_the_start]
 
 
 EXERCISES = [

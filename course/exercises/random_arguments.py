@@ -44,3 +44,8 @@ def filled(model: Model, rng: np.random.Generator, scale: float = 0.6) -> Model:
             state[name] = drawn(rng, *value.shape, scale=scale) if value.is_floating_point() else value
     model.load_state_dict(state)
     return model.train()
+
+
+def distinct(rng: np.random.Generator, count: int, low: int = 2, high: int = 7) -> list[int]:
+    """Sizes between ``low`` and ``high``, no two alike, so that no axis is taken for another."""
+    return [int(size) for size in low + rng.permutation(high - low + 1)[:count]]

@@ -1,5 +1,7 @@
 """Chapter 3: what people write about climbing a network's preferences, and other right ways."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -64,6 +66,37 @@ def reads_while_training(model, target):
     return lambda x: _pick(model(x).log_softmax(1), target)
 
 
+def takes_the_first_images_class(model, target):
+    """Where the target is None, the class that the model sees in the first image is used for all of them. It should be the class that it sees in each: take the largest per row."""
+
+    def f(x):
+        log_p = _logits(model, x).log_softmax(1)
+        return _pick(log_p, int(log_p[0].argmax()) if target is None else target)
+
+    return f
+
+
+def returns_every_class(model, target):
+    """You return log p of all classes: a row of numbers per image. f gives one number per image, that of the class that is wanted."""
+    return lambda x: _logits(model, x).log_softmax(1)
+
+
+def pairs_every_image_with_every_class(model, target):
+    """Right for one class for all, but with one class per image you get a whole square of numbers: every image with every image's class. Row i wants its own column, target[i]."""
+
+    def f(x):
+        log_p = _logits(model, x).log_softmax(1)
+        wanted = log_p.argmax(1) if target is None else target
+        return log_p[:, wanted]
+
+    return f
+
+
+def takes_another_logarithm(model, target):
+    """Your values are right up to one factor everywhere, 1.44: this is the logarithm to the base 2. log is the natural one here."""
+    return lambda x: class_objective(model, target)(x) / math.log(2)
+
+
 def objective_by_logsumexp(model, target):
     def f(x):
         logits = _logits(model, x)
@@ -116,9 +149,26 @@ def averages_the_batch_too(model, layer, unit):
     return lambda x: feature_maps(model, layer, x)[:, unit].mean()
 
 
+def leaves_the_places_apart(model, layer, unit):
+    """Right for a neuron, but for a map you return its answer at every place. f gives one number per image: the mean over rows and columns."""
+    return lambda x: feature_maps(model, layer, x)[:, unit]
+
+
+def hears_only_what_fires(model, layer, unit):
+    """You cut off what is negative before you take the mean, as a ReLU would. A unit that is silent then has no slope, and there is nothing to climb: take the layer's answers as they are."""
+    return lambda x: feature_maps(model, layer, x)[:, unit].relu().reshape(len(x), -1).mean(1)
+
+
+def counts_units_from_one(model, layer, unit):
+    """This is the unit before the one that is meant: units are counted from 0."""
+    return lambda x: feature_maps(model, layer, x)[:, unit - 1].reshape(len(x), -1).mean(1)
+
+
 def unit_by_matrix(model, layer, unit):
     def f(x):
         maps = feature_maps(model, layer, x)
+        if unit not in range(maps.shape[1]):
+            raise ValueError("no such unit")
         chosen = torch.eye(maps.shape[1])[unit].to(maps)
         return torch.einsum("nc...,c->n...", maps, chosen).reshape(len(x), -1).mean(1)
 
@@ -146,6 +196,16 @@ def shares_the_penalty(objective, penalty):
 def averages_the_squares(objective, penalty):
     """You take the mean of the squares, not their sum: λ then means something else for every image size."""
     return lambda x: objective(x) - penalty * x.flatten(1).square().mean(1)
+
+
+def charges_half(objective, penalty):
+    """Your penalty is half as large as it should be: this formula has λ, not λ/2."""
+    return lambda x: objective(x) - penalty / 2 * x.flatten(1).square().sum(1)
+
+
+def charges_absolute_values(objective, penalty):
+    """You take the sum of the absolute values. That is another norm: ‖x‖² adds up squares."""
+    return lambda x: objective(x) - penalty * x.flatten(1).abs().sum(1)
 
 
 def penalized_by_products(objective, penalty):
@@ -236,8 +296,50 @@ def keeps_the_history(objective, start, steps, lr, penalty=0.0):
     return maximize_activation(objective, start, steps, lr, penalty).requires_grad_()
 
 
+def takes_one_step_too_many(objective, start, steps, lr, penalty=0.0):
+    """You went one step further than asked for: count how often x moves; for 0 steps it does not."""
+    return _ascend(objective, start, steps + 1, lr, penalty, lambda x, gradient: x + lr * gradient)
+
+
+def walks_at_one_pace(objective, start, steps, lr, penalty=0.0):
+    """Your steps all have the same length, however steep it is: the gradient was divided by its own. Here a step is η times the gradient itself, and becomes short near the top."""
+
+    def step(x, gradient):
+        length = gradient.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))
+        return x + lr * gradient / length
+
+    return _ascend(objective, start, steps, lr, penalty, step)
+
+
+def stays_on_paper(objective, start, steps, lr, penalty=0.0):
+    """You keep x between 0 and 1 after each step. Nothing in the formula holds it there; printing comes afterwards."""
+    return _ascend(objective, start, steps, lr, penalty, lambda x, gradient: (x + lr * gradient).clamp(0, 1))
+
+
+def walks_with_adam(objective, start, steps, lr, penalty=0.0):
+    """Your steps hardly depend on how steep it is: Adam divides each by the size that the gradients have had. The ascent here is the plain one, η times the gradient."""
+    x, f = start.clone().requires_grad_(), penalized(objective, penalty)
+    optimizer = torch.optim.Adam([x], lr=lr, maximize=True)
+    for _ in range(steps):
+        x.grad = None
+        f(x).sum().backward(inputs=[x])
+        optimizer.step()
+    return x.detach()
+
+
+def complains_on_the_way(objective, start, steps, lr, penalty=0.0):
+    """Right as long as there is a slope, but where a row comes to flat ground on its way, you stop with an error. Only a start without slope is hopeless: look once, before the first step."""
+    x = start.clone()
+    for _ in range(steps):
+        x = maximize_activation(objective, x, 1, lr, penalty)
+    return x
+
+
 def ascend_by_optimizer(objective, start, steps, lr, penalty=0.0):
     x = start.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(objective(x).sum(), x)
+    if steps and not slope.flatten(1).any(1).all():
+        raise ValueError("flat")
     optimizer = torch.optim.SGD([x], lr=lr, maximize=True)
     f = penalized(objective, penalty)
     for _ in range(steps):
@@ -282,6 +384,23 @@ def forgets_the_absolute_value(x):
 def joins_the_batch(x):
     """You return one number for the whole batch: one per image, please."""
     return sum(step.abs().sum() for step in _steps(x))
+
+
+def measures_as_the_crow_flies(x):
+    """At each pixel you join the two differences to one length, √(down² + right²). That is the other, isotropic total variation; the formula adds the two absolute values."""
+    down = F.pad(_steps(x)[0], (0, 0, 0, 1))
+    right = F.pad(_steps(x)[1], (0, 1))
+    return (down.square() + right.square()).add(1e-12).sqrt().flatten(1).sum(1)
+
+
+def counts_every_pair_twice(x):
+    """Twice too much: each pair of neighbours was counted from both sides."""
+    return 2 * variation_by_diff(x)
+
+
+def looks_at_one_channel(x):
+    """Only the first channel counts in your sum. In a colour image all three can be restless."""
+    return variation_by_diff(x[:, :1])
 
 
 def variation_by_diff(x):
@@ -329,6 +448,27 @@ def caps_the_logarithm(real_logits, fake_logits):
     )
 
 
+def forgets_the_reals(real_logits, fake_logits):
+    """Only the drawn images count in your loss: a discriminator that says "drawn" to everything would be perfect."""
+    return F.softplus(fake_logits).mean()
+
+
+def turns_the_game_round(real_logits, fake_logits):
+    """The sign is the wrong one: this is mean log D + mean log(1 − D), which the discriminator wants large. A loss is minimized."""
+    return -F.softplus(-real_logits).mean() - F.softplus(fake_logits).mean()
+
+
+def weighs_all_images_alike(real_logits, fake_logits):
+    """You take one mean over all images together. The formula has a mean over the real ones and a mean over the drawn ones, and adds them."""
+    each = [F.softplus(-real_logits).flatten(), F.softplus(fake_logits).flatten()]
+    return torch.cat(each).mean()
+
+
+def measures_by_hinge(real_logits, fake_logits):
+    """This is the hinge loss, which other games are played with: it stops caring as soon as a logit is beyond ±1. Here it is −log of the probabilities."""
+    return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
+
+
 def expert_by_cross_entropy(real_logits, fake_logits):
     loss = F.binary_cross_entropy_with_logits
     return loss(real_logits, torch.ones_like(real_logits)) + loss(fake_logits, torch.zeros_like(fake_logits))
@@ -363,6 +503,16 @@ def caps_its_chances(fake_logits):
 def adds_up_its_failures(fake_logits):
     """You sum over the batch instead of taking the mean, so the step size depends on the batch size."""
     return F.softplus(-fake_logits).sum()
+
+
+def climbs_the_logit_itself(fake_logits):
+    """You return minus the mean logit. It never has enough: an image that is believed already counts as much as one that is not. −log D lets go of those."""
+    return -fake_logits.mean()
+
+
+def measures_the_distance_to_one(fake_logits):
+    """You take (1 − D)², which is nearly flat where the generator is found out (D near 0). −log D is steep there."""
+    return (1 - fake_logits.sigmoid()).square().mean()
 
 
 def forger_by_cross_entropy(fake_logits):
@@ -416,6 +566,18 @@ def teaches_both_networks(objective, generator, start, steps, lr, penalty):
     return z.detach(), generator(z).detach()
 
 
+def swaps_latent_and_image(objective, generator, start, steps, lr, penalty):
+    """Both are there, but in the other order: first ẑ, then x̂."""
+    z = maximize_activation(lambda z: objective(generator(z)), start, steps, lr, penalty)
+    return generator(z).detach(), z
+
+
+def draws_the_start(objective, generator, start, steps, lr, penalty):
+    """ẑ is right, but the image is that of the first z: draw the one to which the climb has led."""
+    z = maximize_activation(lambda z: objective(generator(z)), start, steps, lr, penalty)
+    return z, generator(start).detach()
+
+
 def latent_by_hand(objective, generator, start, steps, lr, penalty):
     z = start.clone()
     for _ in range(steps):
@@ -435,6 +597,10 @@ MISCONCEPTIONS = {
         averages_the_images,
         punishes_the_class,
         reads_while_training,
+        takes_the_first_images_class,
+        returns_every_class,
+        pairs_every_image_with_every_class,
+        takes_another_logarithm,
     ],
     "unit_objective": [
         takes_the_strongest_place,
@@ -442,8 +608,18 @@ MISCONCEPTIONS = {
         averages_all_units,
         counts_units_through_the_map,
         averages_the_batch_too,
+        leaves_the_places_apart,
+        hears_only_what_fires,
+        counts_units_from_one,
     ],
-    "penalized": [rewards_size, forgets_the_square, shares_the_penalty, averages_the_squares],
+    "penalized": [
+        rewards_size,
+        forgets_the_square,
+        shares_the_penalty,
+        averages_the_squares,
+        charges_half,
+        charges_absolute_values,
+    ],
     "maximize_activation": [
         descends,
         trains_the_image,
@@ -455,6 +631,11 @@ MISCONCEPTIONS = {
         moves_the_start,
         teaches_the_network,
         keeps_the_history,
+        takes_one_step_too_many,
+        walks_at_one_pace,
+        stays_on_paper,
+        walks_with_adam,
+        complains_on_the_way,
     ],
     "total_variation": [
         squares_the_steps,
@@ -463,6 +644,9 @@ MISCONCEPTIONS = {
         averages_the_steps,
         forgets_the_absolute_value,
         joins_the_batch,
+        measures_as_the_crow_flies,
+        counts_every_pair_twice,
+        looks_at_one_channel,
     ],
     "discriminator_loss": [
         swaps_the_roles,
@@ -472,6 +656,10 @@ MISCONCEPTIONS = {
         halves_the_loss,
         rounds_to_certainty,
         caps_the_logarithm,
+        forgets_the_reals,
+        turns_the_game_round,
+        weighs_all_images_alike,
+        measures_by_hinge,
     ],
     "generator_loss": [
         saturates,
@@ -480,6 +668,8 @@ MISCONCEPTIONS = {
         rounds_its_chances,
         caps_its_chances,
         adds_up_its_failures,
+        climbs_the_logit_itself,
+        measures_the_distance_to_one,
     ],
     "maximize_latent": [
         climbs_pixels,
@@ -488,6 +678,8 @@ MISCONCEPTIONS = {
         shows_the_image_before,
         draws_with_history,
         teaches_both_networks,
+        swaps_latent_and_image,
+        draws_the_start,
     ],
 }
 

@@ -32,6 +32,23 @@ def forgets_the_constant_filter(weight):
     return (weight - low) / (high - low)
 
 
+def sends_the_constant_filter_to_zero(weight):
+    """Right but for a filter that is constant: yours comes out black. It has no smallest and no largest place, so the docstring puts it in the middle."""
+    low, high = weight.amin((1, 2, 3), keepdim=True), weight.amax((1, 2, 3), keepdim=True)
+    return (weight - low) / (high - low).where(high > low, 1)
+
+
+def puts_zero_in_the_middle(weight):
+    """Your weight 0 is always grey, so most filters do not reach both black and white. That is a good picture where the sign matters; this formula stretches from the smallest weight to the largest."""
+    return 0.5 + weight / (2 * weight.abs().amax((1, 2, 3), keepdim=True))
+
+
+def divides_by_the_maximum_alone(weight):
+    """The smallest weight has become 0, the largest not 1: after the minimum is taken off, what remains is as long as maximum minus minimum."""
+    low, high = weight.amin((1, 2, 3), keepdim=True), weight.amax((1, 2, 3), keepdim=True)
+    return torch.where(high > low, (weight - low) / high, 0.5)
+
+
 def normalize_one_by_one(weight):
     pictures = torch.full_like(weight, 0.5)
     for n, w in enumerate(weight):
@@ -95,17 +112,67 @@ def forgets_the_mode(model, layer, x):
     return maps
 
 
-def maps_by_context(model, layer, x):
-    modes = [(module, module.training) for module in model.modules()]
-    maps = []
-    handle = dict(model.named_modules())[layer].register_forward_hook(lambda _, i, o: maps.append(o * 1))
+def keeps_the_first_run(model, layer, x):
+    """Of a layer that runs twice, you keep the first run. The docstring says which one counts: let a later run replace an earlier one."""
+    runs = []
+    hook = model.get_submodule(layer).register_forward_hook(lambda _, i, o: runs.append(o.clone()))
     try:
+        with evaluation_mode(model):
+            model(x)
+    finally:
+        hook.remove()
+    return runs[0]
+
+
+def wakes_the_model_up(model, layer, x):
+    """The maps are right, but a model that came in evaluation mode goes away in training mode. It should leave in the mode in which it came."""
+    maps = feature_maps(model, layer, x)
+    model.train()
+    return maps
+
+
+def gives_all_parts_one_mode(model, layer, x):
+    """The maps are right, but parts of the model that came in another mode than the model as a whole now have its mode: a layer frozen for fine-tuning would be awake. Each part has a mode of its own."""
+    before = model.training
+    try:
+        return feature_maps(model, layer, x)
+    finally:
+        model.train(before)
+
+
+def leaves_its_hook_after_an_error(model, layer, x):
+    """The maps are right, but where the forward pass fails, your hook stays on the model: an error jumps over the lines that follow. What must happen in any case belongs in a `finally`."""
+    modules, seen = dict(model.named_modules()), {}
+    if layer not in modules:
+        raise ValueError(layer)
+    hook = modules[layer].register_forward_hook(lambda _, i, o: seen.update(maps=o))
+    with evaluation_mode(model):
+        model(x)
+    hook.remove()
+    if not isinstance(seen.get("maps"), torch.Tensor):
+        raise ValueError(layer)
+    return feature_maps(model, layer, x)
+
+
+def maps_by_context(model, layer, x):
+    parts, maps = dict(model.named_modules()), []
+    if layer not in parts:
+        raise ValueError("no such layer")
+    modes = [(module, module.training) for module in parts.values()]
+    handle = parts[layer].register_forward_hook(lambda _, i, o: maps.append(o))
+    try:
+        later = parts[layer].register_forward_hook(
+            lambda _, i, o: o.clone() if isinstance(o, torch.Tensor) else o
+        )
         model.eval()(x)
-        return maps[-1]
     finally:
         handle.remove()
+        later.remove()
         for module, mode in modes:
             module.training = mode
+    if not maps or not isinstance(maps[-1], torch.Tensor):
+        raise ValueError("nothing to see")
+    return maps[-1]
 
 
 # --------------------------------------------------------------------------------------- receptive_field
@@ -158,6 +225,23 @@ def adds_whole_kernels(layers):
         start -= padding * jump
         jump *= stride
     return size, jump, start
+
+
+def gives_the_centre(layers):
+    """Size and jump are right, but your start is the middle of unit 0's square. The docstring asks for its first row; from the middle it is half a square away."""
+    size, jump, start = field_by_products(layers)
+    return size, jump, start + (size - 1) / 2
+
+
+def pads_to_the_right(layers):
+    """Size and jump are right, but your padding moves the start to the right. Padding adds rows before the image, so the first unit begins further left: at a negative number."""
+    size, jump, start = field_by_products(layers)
+    return size, jump, -start
+
+
+def reads_the_layers_backwards(layers):
+    """You go through the layers from the last to the first with the step that is meant for the other order. What a kernel reaches grows with the strides of the layers below it."""
+    return field_by_products(layers[::-1])
 
 
 def field_by_products(layers):
@@ -224,7 +308,29 @@ def finds_the_weakest(maps, k):
     return values.T, image.T, place.T // maps.shape[3], place.T % maps.shape[3]
 
 
+def swaps_row_and_column(maps, k):
+    """Values and images are right, but row and column have changed places."""
+    values, image, row, col = top_activations(maps, k)
+    return values, image, col, row
+
+
+def puts_ranks_before_channels(maps, k):
+    """The numbers are right but lie on their side: (k, channels). Each row should belong to a channel and each column to a rank."""
+    return tuple(each.T for each in top_activations(maps, k))
+
+
+def ranks_by_size_alone(maps, k):
+    """You rank by the absolute value. A unit that answers −5 is not excited but silenced: the largest value counts, with its sign."""
+    maps = _as_four(maps)
+    size, place = maps.abs().flatten(2).max(2)
+    values, image = size.topk(k, dim=0)
+    place = place.gather(0, image)
+    return values.T, image.T, place.T // maps.shape[3], place.T % maps.shape[3]
+
+
 def top_by_sorting(maps, k):
+    if k < 1 or k > len(maps):
+        raise ValueError("k")
     maps = _as_four(maps)
     answers = []
     for channel in range(maps.shape[1]):
@@ -304,6 +410,22 @@ def counts_from_the_end(image, row, col, field):
     return image[:, top : top + size, left : left + size]
 
 
+def fills_with_the_edge(image, row, col, field):
+    """What lies outside the image repeats its edge in your patch. The unit looked at padding there, and a convolution's padding is 0."""
+    size, jump, start = field
+    top, left, (height, width) = start + row * jump, start + col * jump, image.shape[-2:]
+    rows = torch.arange(size).add(int(top)).clamp(0, height - 1)
+    columns = torch.arange(size).add(int(left)).clamp(0, width - 1)
+    return image[:, rows][:, :, columns]
+
+
+def steps_through_the_field(image, row, col, field):
+    """You take every jump-th pixel. The jump lies between the squares of two neighbouring units; within one square the unit sees every pixel."""
+    size, jump, start = field
+    wide = _patch(image, start + row * jump, start + col * jump, size * jump)
+    return wide[:, ::jump, ::jump]
+
+
 def crop_pixel_by_pixel(image, row, col, field):
     size, jump, start = field
     patch = torch.zeros(len(image), size, size)
@@ -354,6 +476,7 @@ def keeps_the_last_batch(model, layer, batches, k):
 def sorts_only_the_values(model, layer, batches, k):
     """The values are the best ones, but the images do not belong to them: you sorted the values and left image, row and col as they stood. All four need the same order."""
     joined, seen = [], 0
+    batches = list(batches)
     for x, (values, image, row, col) in zip(batches, _rankings(model, layer, batches, k), strict=True):
         joined.append((values, image + seen, row, col))
         seen += len(x)
@@ -364,6 +487,7 @@ def sorts_only_the_values(model, layer, batches, k):
 def numbers_the_batches_alike(model, layer, batches, k):
     """You number the images as if every batch were as long as this one. Batches may differ, the last one usually does: count the images that came before."""
     joined = []
+    batches = list(batches)
     for number, (x, ranking) in enumerate(zip(batches, _rankings(model, layer, batches, k), strict=True)):
         values, image, row, col = ranking
         joined.append((values, image + number * len(x), row, col))
@@ -392,6 +516,38 @@ def forwards_everything_at_once(model, layer, batches, k):
         return top_activations(feature_maps(model, layer, torch.cat(list(batches))), k)
 
 
+def joins_without_choosing(model, layer, batches, k):
+    """You hand back the best of every batch, one after the other: more than k. After each batch only the k largest of all so far should stay."""
+    joined, seen = [], 0
+    batches = list(batches)
+    for x, (values, image, row, col) in zip(batches, _rankings(model, layer, batches, k), strict=True):
+        joined.append((values, image + seen, row, col))
+        seen += len(x)
+    return tuple(torch.cat(parts, dim=1) for parts in zip(*joined, strict=True))
+
+
+def counts_the_batch_itself(model, layer, batches, k):
+    """Your image numbers are too large by the length of their own batch: what has to be added is the number of images before it."""
+    joined, seen = [], 0
+    for x in batches:
+        seen += len(x)
+        with torch.no_grad():
+            values, image, row, col = top_activations(feature_maps(model, layer, x), min(k, len(x)))
+        joined.append((values, image + seen, row, col))
+    return _merge(joined, k)
+
+
+def wants_k_of_every_batch(model, layer, batches, k):
+    """Right where every batch has at least k images; where one has fewer, it stops with an error. A small batch can only give what it has."""
+    joined, seen = [], 0
+    for x in batches:
+        with torch.no_grad():
+            values, image, row, col = top_activations(feature_maps(model, layer, x), k)
+        joined.append((values, image + seen, row, col))
+        seen += len(x)
+    return _merge(joined, k)
+
+
 def explore_by_detaching(model, layer, batches, k):
     best, seen = None, 0
     for x in batches:
@@ -401,6 +557,8 @@ def explore_by_detaching(model, layer, batches, k):
         best = parts if best is None else [torch.cat(pair, 1) for pair in zip(best, parts, strict=True)]
         order = best[0].argsort(dim=1, descending=True)[:, :k]
         best = [each.gather(1, order) for each in best]
+    if not 0 < k <= seen:
+        raise ValueError("k")
     return best
 
 
@@ -414,6 +572,8 @@ def explore_with_a_sorted_list(model, layer, batches, k):
         entries += [(best[n], place[n], seen + n) for n in range(len(x))]
         seen += len(x)
         columns = maps.shape[-1]
+    if k < 1 or k > len(entries):
+        raise ValueError("k")
     values, order = torch.stack([best for best, _, _ in entries]).sort(dim=0, descending=True, stable=True)
     values, image = values[:k].T, order[:k].T
     places = torch.stack([place for _, place, _ in entries]).T.gather(1, image)
@@ -426,6 +586,9 @@ MISCONCEPTIONS = {
         normalizes_each_channel,
         divides_by_the_largest,
         forgets_the_constant_filter,
+        sends_the_constant_filter_to_zero,
+        puts_zero_in_the_middle,
+        divides_by_the_maximum_alone,
     ],
     "feature_maps": [
         sees_after_the_inplace_relu,
@@ -434,6 +597,10 @@ MISCONCEPTIONS = {
         leaves_its_hook,
         looks_while_training,
         forgets_the_mode,
+        keeps_the_first_run,
+        wakes_the_model_up,
+        gives_all_parts_one_mode,
+        leaves_its_hook_after_an_error,
     ],
     "receptive_field": [
         updates_the_jump_first,
@@ -441,6 +608,9 @@ MISCONCEPTIONS = {
         forgets_the_padding,
         counts_padding_in_units,
         adds_whole_kernels,
+        gives_the_centre,
+        pads_to_the_right,
+        reads_the_layers_backwards,
     ],
     "top_activations": [
         lets_one_image_win_twice,
@@ -448,6 +618,9 @@ MISCONCEPTIONS = {
         ranks_by_the_mean,
         begins_with_the_weakest,
         finds_the_weakest,
+        swaps_row_and_column,
+        puts_ranks_before_channels,
+        ranks_by_size_alone,
     ],
     "crop_patch": [
         ignores_the_jump,
@@ -458,6 +631,8 @@ MISCONCEPTIONS = {
         pastes_into_the_corner,
         cuts_at_the_edge,
         counts_from_the_end,
+        fills_with_the_edge,
+        steps_through_the_field,
     ],
     "explore_dataset": [
         counts_within_the_batch,
@@ -467,6 +642,9 @@ MISCONCEPTIONS = {
         keeps_every_graph,
         waits_with_the_ranking,
         forwards_everything_at_once,
+        joins_without_choosing,
+        counts_the_batch_itself,
+        wants_k_of_every_batch,
     ],
 }
 

@@ -32,6 +32,12 @@ def averages_the_features(x: Tensor, w: Tensor) -> Tensor:
     return x @ w / x.shape[1]
 
 
+def knows_one_column_of_weights(x: Tensor, w: Tensor) -> Tensor:
+    """Right where w is one column of weights; with a column per class it fails. If you multiply entry by entry, the shapes
+    of x and w do not fit there: one operation of linear algebra does both."""
+    return (x * w).sum(dim=1)
+
+
 # --- regularized_cost
 
 
@@ -68,6 +74,24 @@ def squares_the_summed_error(w: Tensor, x: Tensor, y: Tensor, penalty: float) ->
     return (x @ w - y).sum() ** 2 + penalty * (w**2).sum()
 
 
+def halves_the_penalty(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """The errors are right, but the weights pay half of what they should. Many textbooks write λ/2; this cost has the
+    whole penalty."""
+    return ((x @ w - y) ** 2).sum() + penalty / 2 * (w**2).sum()
+
+
+def adds_absolute_errors(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """The errors were added by their size, without a square. One error of 10 then costs as much as ten errors of 1; squared,
+    it costs ten times as much."""
+    return (x @ w - y).abs().sum() + penalty * (w**2).sum()
+
+
+def takes_the_length_of_the_errors(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """This has the square root of the summed squares, the length of the list of errors: what a norm gives. The formula has
+    no root over its Σ."""
+    return (x @ w - y).norm() + penalty * (w**2).sum()
+
+
 # --- fit_ridge
 
 
@@ -79,7 +103,7 @@ def adds_the_penalty_to_every_entry(x: Tensor, y: Tensor, penalty: float) -> Ten
 
 def forgets_the_penalty(x: Tensor, y: Tensor, penalty: float) -> Tensor:
     """These are the weights of ordinary least squares: right for penalty 0, and the same for every other penalty."""
-    return torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
+    return torch.linalg.pinv(x) @ y
 
 
 def averages_before_penalizing(x: Tensor, y: Tensor, penalty: float) -> Tensor:
@@ -93,6 +117,19 @@ def subtracts_the_penalty(x: Tensor, y: Tensor, penalty: float) -> Tensor:
     """The penalty has the wrong sign: here it makes the weights grow. Check the sign of its derivative when you set
     the gradient to zero."""
     return torch.linalg.solve(x.T @ x - penalty * torch.eye(x.shape[1]), x.T @ y)
+
+
+def doubles_the_penalty_on_the_diagonal(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """The penalty counts twice. Perhaps its derivative kept the factor 2 and the error's lost it: both terms are squares, so
+    both bring one."""
+    return torch.linalg.solve(x.T @ x + 2 * penalty * torch.eye(x.shape[1]), x.T @ y)
+
+
+def fits_each_feature_alone(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """Every weight was found as if its feature were the only one. Features that go together then explain the same thing
+    twice: they have to be solved for together."""
+    squares = x.square().sum(dim=0) + penalty
+    return x.T @ y / squares.reshape(-1, *[1] * (y.ndim - 1))
 
 
 # --- feature_relevance
@@ -113,6 +150,18 @@ def squares_the_weights(w: Tensor) -> Tensor:
 def divides_by_the_largest(w: Tensor) -> Tensor:
     """Scaled so that the largest is 1: good for a picture, but the unit, score per unit of the feature, is lost."""
     return w.abs() / w.abs().max()
+
+
+def shares_out_the_whole(w: Tensor) -> Tensor:
+    """Scaled so that all relevances add up to 1: shares are good for a pie, but the unit, score per unit of the feature, is
+    lost."""
+    return w.abs() / w.abs().sum()
+
+
+def ignores_negative_weights(w: Tensor) -> Tensor:
+    """Features with a negative weight came out with relevance 0. But the score depends on them as well: it falls when they
+    grow."""
+    return w.clamp(min=0)
 
 
 # --- standardize
@@ -162,6 +211,25 @@ def squeezes_between_zero_and_one(x: Tensor) -> Tensor:
     return (x - low) / (high - low).where(high > low, 1)
 
 
+def only_centres(x: Tensor) -> Tensor:
+    """Every column has mean 0 now, but the old spread: the scales are as different as before. The second half is missing."""
+    return x - x.mean(dim=0)
+
+
+def only_scales(x: Tensor) -> Tensor:
+    """The columns were divided by their deviation, and still have a mean of their own: look at what stands above the
+    fraction line."""
+    deviation = x.std(dim=0, correction=0)
+    return torch.where(deviation > 0, x, 0) / deviation.where(deviation > 0, 1)
+
+
+def leaves_constant_columns_alone(x: Tensor) -> Tensor:
+    """Right but for columns that never change: they came out as they were. The docstring says what they become; all on one
+    scale means these too."""
+    deviation = x.std(dim=0, correction=0)
+    return torch.where(deviation > 0, (x - x.mean(dim=0)) / deviation, x)
+
+
 # --- cost_gradient
 
 
@@ -194,6 +262,18 @@ def averages_over_the_examples(w: Tensor, x: Tensor, y: Tensor, penalty: float) 
     return 2 * x.T @ (x @ w - y) / len(x) + 2 * penalty * w
 
 
+def forgets_the_two_of_the_error(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """The penalty's part is right, the error's is half: there is no ½ in this cost, so the derivative of each squared error
+    keeps its factor 2."""
+    return x.T @ (x @ w - y) + 2 * penalty * w
+
+
+def pulls_every_weight_alike(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """The penalty pulls every weight equally hard, large or small. That is the slope of |w|; the slope of a square grows
+    with w."""
+    return 2 * x.T @ (x @ w - y) + 2 * penalty * w.sign()
+
+
 # --- soft_threshold
 
 
@@ -218,6 +298,23 @@ def clips_large_weights(w: Tensor, threshold: float) -> Tensor:
     """This limits the weights to ± threshold: it keeps the small ones and cuts the large ones. It should be the other
     way round."""
     return w.clamp(-threshold, threshold)
+
+
+def drops_negative_weights(w: Tensor, threshold: float) -> Tensor:
+    """Positive weights are right, negative ones all became 0. A weight of −3 should move towards zero by the same amount as
+    one of 3."""
+    return (w - threshold).clamp(min=0)
+
+
+def shrinks_by_a_factor(w: Tensor, threshold: float) -> Tensor:
+    """Every weight shrank by the same factor, and none became 0: that is what the squared penalty does. |v| charges the same
+    for the last unit as for the first."""
+    return w / (1 + threshold)
+
+
+def halves_the_threshold(w: Tensor, threshold: float) -> Tensor:
+    """The weights moved by half of what they should. The ½ stands before the square, and differentiating takes it away."""
+    return w.sign() * (w.abs() - threshold / 2).clamp(min=0)
 
 
 # --- fit_lasso
@@ -248,9 +345,55 @@ def shrinks_all_weights_alike(x: Tensor, y: Tensor, penalty: float, steps: int =
     return torch.linalg.solve(x.T @ x + penalty * torch.eye(x.shape[1]), x.T @ y)
 
 
-def _iterate(x: Tensor, y: Tensor, penalty: float, steps: int) -> Tensor:
+def starts_at_one(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
+    """After many rounds the weights are right, after a few they are elsewhere: all of them set out from 1. The docstring
+    says where to begin."""
+    return _iterate(x, y, penalty, steps, torch.ones_like(x[0]))
+
+
+def takes_the_frobenius_norm(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
+    """After many rounds the weights are right, after a few they lag behind: the steps are too short. A matrix has several
+    norms; the default of torch's takes all entries together, and that is more than the largest singular value."""
+    return _iterate(x, y, penalty, steps, curvature=x.square().sum())
+
+
+def walks_one_round_less(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
+    """These are the weights after one round less than asked for: count the rounds."""
+    return _iterate(x, y, penalty, steps - 1)
+
+
+def thresholds_before_the_step(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
+    """The two moves were made in the other order: first the threshold, then the step downhill. A round that ends with a step
+    leaves no weight at exactly zero."""
     curvature = torch.linalg.matrix_norm(x, 2) ** 2
     w = torch.zeros_like(x[0])
+    for _ in range(steps):
+        w = soft_threshold(w, float(penalty / curvature))
+        w = w - x.T @ (x @ w - y) / curvature
+    return w
+
+
+def goes_weight_by_weight(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
+    """In the end these are the right weights, but after a few rounds they are elsewhere. This is coordinate descent, one
+    weight after the other: a good method, and not the one that the docstring describes."""
+    w = torch.zeros_like(x[0])
+    for _ in range(min(steps, 60)):
+        for j in range(len(w)):
+            rest = y - x @ w + x[:, j] * w[j]
+            w[j] = soft_threshold(x[:, j] @ rest, penalty) / (x[:, j] @ x[:, j])
+    return w
+
+
+def _iterate(
+    x: Tensor,
+    y: Tensor,
+    penalty: float,
+    steps: int,
+    start: Tensor | None = None,
+    curvature: Tensor | None = None,
+) -> Tensor:
+    curvature = torch.linalg.matrix_norm(x, 2) ** 2 if curvature is None else curvature
+    w = torch.zeros_like(x[0]) if start is None else start
     for _ in range(steps):
         w = soft_threshold(w - x.T @ (x @ w - y) / curvature, float(penalty / curvature))
     return w
@@ -300,6 +443,24 @@ def doubles_the_penalty(w: Tensor, x: Tensor, labels: Tensor, penalty: float) ->
     return _softmax_step((x @ w).softmax(1), w, x, labels, 2 * penalty)
 
 
+def charges_the_average_weight(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
+    """The penalty's part was divided by n along with the errors'. The 1/n stands before the sum over the examples only."""
+    return _softmax_step((x @ w).softmax(1), w, x, labels, penalty / len(x))
+
+
+def forgets_the_labels(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
+    """The labels change nothing here: the features are weighted by the probabilities alone. What matters is how far each
+    probability is from what the label wants."""
+    return x.T @ (x @ w).softmax(1) / len(x) + penalty * w
+
+
+def counts_classes_in_the_labels(w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
+    """Right where every class occurs; where no example has the last class, it fails. one_hot, say, counts the classes that
+    it sees unless it is told how many there are: w has a column for each."""
+    p = (x @ w).softmax(1)
+    return x.T @ (p - torch.nn.functional.one_hot(labels)) / len(x) + penalty * w
+
+
 def _softmax_step(p: Tensor, w: Tensor, x: Tensor, labels: Tensor, penalty: float) -> Tensor:
     return x.T @ (p - torch.nn.functional.one_hot(labels, w.shape[1])) / len(x) + penalty * w
 
@@ -323,14 +484,38 @@ def cost_in_numpy(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> np.ndarray
 
 def ridge_by_stacking(x: Tensor, y: Tensor, penalty: float) -> Tensor:
     """The penalty as d further examples: least squares of the stacked problem."""
+    _refuse_negative(penalty)
     d = x.shape[1]
-    more = torch.cat([x, penalty**0.5 * torch.eye(d)])
-    return torch.linalg.lstsq(more.double(), torch.cat([y, torch.zeros(d)]).double()[:, None]).solution[:, 0]
+    more = torch.cat([x, penalty**0.5 * torch.eye(d)]).double()
+    if torch.linalg.matrix_rank(more) < d:
+        raise ValueError("w is not determined")
+    wanted = torch.cat([y, y.new_zeros(d, *y.shape[1:])]).double().reshape(len(more), -1)
+    return torch.linalg.lstsq(more, wanted).solution.reshape(d, *y.shape[1:])
 
 
 def ridge_by_inverse(x: Tensor, y: Tensor, penalty: float) -> Tensor:
     """As it stands on the blackboard."""
-    return torch.inverse(x.T @ x + penalty * torch.eye(x.shape[1])) @ x.T @ y
+    _refuse_negative(penalty)
+    try:
+        return torch.inverse(x.T @ x + penalty * torch.eye(x.shape[1])) @ x.T @ y
+    except torch.linalg.LinAlgError as error:
+        raise ValueError("w is not determined") from error
+
+
+def ridge_by_cholesky(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    """In NumPy, by the square root of the matrix."""
+    _refuse_negative(penalty)
+    examples, targets = x.numpy().astype(np.float64), y.numpy().astype(np.float64)
+    try:
+        root = np.linalg.cholesky(examples.T @ examples + penalty * np.identity(x.shape[1]))
+    except np.linalg.LinAlgError:
+        raise ValueError("w is not determined") from None
+    return torch.from_numpy(np.linalg.solve(root.T, np.linalg.solve(root, examples.T @ targets)))
+
+
+def _refuse_negative(penalty: float) -> None:
+    if penalty < 0:
+        raise ValueError("a penalty is 0 or more")
 
 
 def relevance_by_root(w: Tensor) -> Tensor:
@@ -363,13 +548,16 @@ def threshold_by_two_ramps(w: Tensor, threshold: float) -> Tensor:
     return torch.relu(w - threshold) - torch.relu(-w - threshold)
 
 
-def lasso_by_coordinates(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
-    """Coordinate descent: one weight after the other, each put where it is best."""
-    w = torch.zeros_like(x[0])
+def lasso_in_double(x: Tensor, y: Tensor, penalty: float, steps: int = 1000) -> Tensor:
+    """The largest curvature as an eigenvalue, the threshold by cases, all in double precision."""
+    if penalty < 0:
+        raise ValueError
+    examples = x.double()
+    squares, towards = examples.T @ examples, examples.T @ y.double()
+    rate = 1 / torch.linalg.eigvalsh(squares)[-1]
+    w = torch.zeros_like(towards)
     for _ in range(steps):
-        for j in range(len(w)):
-            rest = y - x @ w + x[:, j] * w[j]
-            w[j] = soft_threshold(x[:, j] @ rest, penalty) / (x[:, j] @ x[:, j])
+        w = torch.nn.functional.softshrink(w - rate * (squares @ w - towards), float(penalty * rate))
     return w
 
 
@@ -386,6 +574,7 @@ MISCONCEPTIONS = {
         adds_everything_up,
         classes_before_examples,
         averages_the_features,
+        knows_one_column_of_weights,
     ],
     "regularized_cost": [
         averages_the_errors,
@@ -394,14 +583,25 @@ MISCONCEPTIONS = {
         penalizes_the_unsquared_norm,
         penalizes_absolute_weights,
         squares_the_summed_error,
+        halves_the_penalty,
+        adds_absolute_errors,
+        takes_the_length_of_the_errors,
     ],
     "fit_ridge": [
         adds_the_penalty_to_every_entry,
         forgets_the_penalty,
         averages_before_penalizing,
         subtracts_the_penalty,
+        doubles_the_penalty_on_the_diagonal,
+        fits_each_feature_alone,
     ],
-    "feature_relevance": [keeps_the_sign, squares_the_weights, divides_by_the_largest],
+    "feature_relevance": [
+        keeps_the_sign,
+        squares_the_weights,
+        divides_by_the_largest,
+        shares_out_the_whole,
+        ignores_negative_weights,
+    ],
     "standardize": [
         divides_by_n_minus_one,
         leaves_it_to_torch_std,
@@ -410,6 +610,9 @@ MISCONCEPTIONS = {
         divides_by_the_variance,
         forgets_constant_columns,
         squeezes_between_zero_and_one,
+        only_centres,
+        only_scales,
+        leaves_constant_columns_alone,
     ],
     "cost_gradient": [
         forgets_the_two,
@@ -417,13 +620,28 @@ MISCONCEPTIONS = {
         leaves_the_penalty_flat,
         points_downhill,
         averages_over_the_examples,
+        forgets_the_two_of_the_error,
+        pulls_every_weight_alike,
     ],
-    "soft_threshold": [cuts_off_without_shrinking, loses_the_sign, walks_through_zero, clips_large_weights],
+    "soft_threshold": [
+        cuts_off_without_shrinking,
+        loses_the_sign,
+        walks_through_zero,
+        clips_large_weights,
+        drops_negative_weights,
+        shrinks_by_a_factor,
+        halves_the_threshold,
+    ],
     "fit_lasso": [
         minimizes_the_whole_error,
         thresholds_by_the_whole_penalty,
         thresholds_once_at_the_end,
         shrinks_all_weights_alike,
+        starts_at_one,
+        takes_the_frobenius_norm,
+        walks_one_round_less,
+        thresholds_before_the_step,
+        goes_weight_by_weight,
     ],
     "softmax_gradient": [
         softmax_over_the_examples,
@@ -433,17 +651,20 @@ MISCONCEPTIONS = {
         walks_to_the_wrong_class,
         leaves_the_penalty_out,
         doubles_the_penalty,
+        charges_the_average_weight,
+        forgets_the_labels,
+        counts_classes_in_the_labels,
     ],
 }
 
 ALTERNATIVES = {
     "linear_scores": [scores_by_loops],
     "regularized_cost": [cost_in_numpy],
-    "fit_ridge": [ridge_by_stacking, ridge_by_inverse],
+    "fit_ridge": [ridge_by_stacking, ridge_by_inverse, ridge_by_cholesky],
     "feature_relevance": [relevance_by_root],
     "standardize": [standardize_with_a_small_number],
     "cost_gradient": [gradient_by_autograd],
     "soft_threshold": [threshold_by_cases, threshold_by_two_ramps],
-    "fit_lasso": [lasso_by_coordinates],
+    "fit_lasso": [lasso_in_double],
     "softmax_gradient": [softmax_gradient_by_autograd],
 }
