@@ -5,14 +5,14 @@ import torch
 from torch import Tensor
 
 from course.exercises.masked import returned_with_finite_slopes
-from course.exercises.random_arguments import different_sizes, drawn, near_each_other
+from course.exercises.random_arguments import distinct, drawn, near_each_other
 from course.judging.exercise import Case, Exercise
 
 
 def _write_cases(seed: int) -> list[Case]:
     """A full memory, one with gaps, an empty one as the chapter begins with, and one with a single slot."""
     rng = np.random.default_rng(seed)
-    (slots, more), d = different_sizes(rng, 2, 4, 7), int(rng.integers(2, 6))
+    (slots, more), d = distinct(rng, 2, 4, 7), int(rng.integers(2, 6))
     full = torch.from_numpy(rng.permutation(slots))
     full = full.roll(
         1 + int(rng.integers(slots - 2)) - int(full.argmax())
@@ -34,7 +34,7 @@ def _write_cases(seed: int) -> list[Case]:
 
 def _lookup_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    batch, slots, d = different_sizes(rng, 3, 3, 7)
+    batch, slots, d = distinct(rng, 3, 3, 7)
     query, memory = drawn(rng, batch, d), drawn(rng, batch, slots, d)
     mask = torch.ones(batch, slots, dtype=torch.bool)
     scores = torch.einsum("bd,bsd->bs", query, memory)
@@ -67,7 +67,7 @@ def _lookup_cases(seed: int) -> list[Case]:
 def _margin_cases(seed: int) -> list[Case]:
     """Candidates near each other; some of them ruled out, as the chapter's empty slots are; all content; one alone."""
     rng = np.random.default_rng(seed)
-    batch, n, more = different_sizes(rng, 3, 3, 7)
+    batch, n, more = distinct(rng, 3, 3, 7)
     correct = torch.from_numpy(rng.integers(n, size=batch))
     correct[:2] = torch.tensor([0, n - 1])
     near = drawn(rng, batch, n)
@@ -98,7 +98,7 @@ def _position_cases(seed: int) -> list[Case]:
 
 def _embed_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    (batch, sentences, words, d), vocabulary = different_sizes(rng, 4), int(rng.integers(8, 14))
+    (batch, sentences, words, d), vocabulary = distinct(rng, 4), int(rng.integers(8, 14))
     tokens = torch.from_numpy(rng.integers(1, vocabulary, size=(batch, sentences, words)))
     tokens[0, 0, 1:] = 0
     tokens[1, 0, words - 1 :] = 0
@@ -120,7 +120,7 @@ def _embed_cases(seed: int) -> list[Case]:
 def _hop_cases(seed: int) -> list[Case]:
     """Without a mask; with one, and nothing at all in one row; one query alone; two axes in front, and large scores."""
     rng = np.random.default_rng(seed)
-    batch, n, d, more = different_sizes(rng, 4, 3, 7)
+    batch, n, d, more = distinct(rng, 4, 3, 7)
     names = ("query", "memory_in", "memory_out", "mask")
     mask = torch.from_numpy(rng.random((batch, n)) < 0.6)
     mask[:, :2], mask[:, -1] = True, False
@@ -150,7 +150,7 @@ def _stand_in_hop(
 
 def _repeat_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    batch, n, d, hops = different_sizes(rng, 4)
+    batch, n, d, hops = distinct(rng, 4)
     cases = []
     for front, many, transfer in (
         ((batch,), hops, torch.eye(d)),  # adjacent tying
@@ -176,7 +176,7 @@ def _repeat_cases(seed: int) -> list[Case]:
 def _clip_cases(seed: int) -> list[Case]:
     """Matrices that are too long, one that is short, one that is zero, and the chapter's own two."""
     rng = np.random.default_rng(seed)
-    rows, columns, more = different_sizes(rng, 3)
+    rows, columns, more = distinct(rng, 3)
     limit = float(rng.uniform(2, 6))
     gradients = [
         torch.full((rows, columns), 2 * limit) * (0.5 + drawn(rng, rows, columns).abs()),

@@ -19,9 +19,9 @@ def drawn_uniformly(rng: np.random.Generator, *shape: int, low: float = 0.0, hig
     return torch.from_numpy(np.asarray(rng.uniform(low, high, size=shape))).float()
 
 
-def different_sizes(rng: np.random.Generator, count: int, low: int = 2, high: int = 7) -> list[int]:
-    """So many sizes from ``low`` to ``high``, no two of them alike."""
-    return [low + int(size) for size in rng.permutation(high - low + 1)[:count]]
+def distinct(rng: np.random.Generator, count: int, low: int = 2, high: int = 7) -> list[int]:
+    """Sizes between ``low`` and ``high``, no two alike, so that no axis is taken for another."""
+    return [int(size) for size in low + rng.permutation(high - low + 1)[:count]]
 
 
 def near_each_other(
@@ -44,8 +44,3 @@ def filled(model: Model, rng: np.random.Generator, scale: float = 0.6) -> Model:
             state[name] = drawn(rng, *value.shape, scale=scale) if value.is_floating_point() else value
     model.load_state_dict(state)
     return model.train()
-
-
-def distinct(rng: np.random.Generator, count: int, low: int = 2, high: int = 7) -> list[int]:
-    """Sizes between ``low`` and ``high``, no two alike, so that no axis is taken for another."""
-    return [int(size) for size in low + rng.permutation(high - low + 1)[:count]]

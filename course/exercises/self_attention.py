@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from course.exercises.masked import returned_with_finite_slopes
-from course.exercises.random_arguments import different_sizes, drawn, near_each_other
+from course.exercises.random_arguments import distinct, drawn, near_each_other
 from course.judging.exercise import NO_SLOPE, SLOPE, Case, Exercise, Values, returned
 from course.models.transformer import BlockWeights
 
@@ -20,7 +20,7 @@ def _coins(rng: np.random.Generator, *size: int) -> Tensor:
 def _attention_cases(seed: int) -> list[Case]:
     """A mask for each sentence, with a query that may look at nothing; one for all; a single query; two axes, large scores."""
     rng = np.random.default_rng(seed)
-    batch, n, m, d, e = different_sizes(rng, 5, 3, 8)
+    batch, n, m, d, e = distinct(rng, 5, 3, 8)
     mask = _coins(rng, batch, n, m)
     mask[..., 0], mask[..., -1] = True, False
     mask[0, 1] = False
@@ -46,7 +46,7 @@ def _mask_cases(seed: int) -> list[Case]:
 def _split_cases(seed: int) -> list[Case]:
     """With one axis, none and two in front; one head; as many as there are numbers; a number that does not divide."""
     rng = np.random.default_rng(seed)
-    batch, n, heads, d = different_sizes(rng, 4)
+    batch, n, heads, d = distinct(rng, 4)
     return [
         {"x": drawn(rng, batch, n, heads * d), "heads": heads},
         {"x": drawn(rng, n, heads * heads), "heads": heads},
@@ -58,7 +58,7 @@ def _split_cases(seed: int) -> list[Case]:
 
 def _merge_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    batch, n, heads, d = different_sizes(rng, 4)
+    batch, n, heads, d = distinct(rng, 4)
     sizes = ((batch, heads, n, d), (heads, n, d), (1, batch, n, n, n), (batch, 1, n, d), (batch, heads, n, 1))
     return [{"x": drawn(rng, *size)} for size in sizes]
 
@@ -66,7 +66,7 @@ def _merge_cases(seed: int) -> list[Case]:
 def _multi_head_cases(seed: int) -> list[Case]:
     """A mask for each sentence; no mask; one head, no batch and a mask; one mask for all sentences."""
     rng = np.random.default_rng(seed)
-    (heads, d), (batch, n) = rng.permutation([2, 3, 4])[:2].tolist(), different_sizes(rng, 2, 2, 4)
+    (heads, d), (batch, n) = rng.permutation([2, 3, 4])[:2].tolist(), distinct(rng, 2, 2, 4)
     dim = heads * d
     cases: list[Case] = []
     for front, masked in (((batch,), (batch,)), ((1, batch), None), ((), ()), ((batch,), ())):
@@ -96,7 +96,7 @@ def _position_cases(seed: int) -> list[Case]:
 def _block_cases(seed: int) -> list[Case]:
     """A mask for each sentence; no mask and two axes in front; one head, no batch and small numbers; one mask for all."""
     rng = np.random.default_rng(seed)
-    (heads, d), (batch, n) = rng.permutation([2, 3, 4])[:2].tolist(), different_sizes(rng, 2, 2, 4)
+    (heads, d), (batch, n) = rng.permutation([2, 3, 4])[:2].tolist(), distinct(rng, 2, 2, 4)
     dim, inner = heads * d, int(rng.integers(5, 14))
     cases: list[Case] = []
     for front, masked in (((batch,), (batch,)), ((1, batch), None), ((), None), ((batch,), ())):
@@ -137,7 +137,7 @@ def _in_one_number(value: Tensor) -> Tensor:
 def _rollout_cases(seed: int) -> list[Case]:
     """Sentences of a batch, one of them with a word that may look at nothing; one sentence; two axes; a single layer."""
     rng = np.random.default_rng(seed)
-    batch, heads, n, layers = different_sizes(rng, 4)
+    batch, heads, n, layers = distinct(rng, 4)
     sizes = ((layers + 1, batch, heads), (3, heads), (2, 1, batch, heads), (1, batch, heads))
     cases = [{"weights": torch.softmax(2 * drawn(rng, *size, n, n), dim=-1)} for size in sizes]
     cases[0]["weights"][:, 0, :, 1] = 0

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from course.exercises.masked import returned_with_finite_slopes
-from course.exercises.random_arguments import different_sizes, drawn
+from course.exercises.random_arguments import distinct, drawn
 from course.judging.exercise import Case, Exercise
 
 
@@ -16,7 +16,7 @@ def _score_weights(rng: np.random.Generator, s: int, h: int, a: int) -> Case:
 def _additive_cases(seed: int) -> list[Case]:
     """All sizes different; state and annotations alike in size; no batch, and all square; two axes in front."""
     rng = np.random.default_rng(seed)
-    batch, n, s, h, a = different_sizes(rng, 5)
+    batch, n, s, h, a = distinct(rng, 5)
     return [
         {
             "state": drawn(rng, *front, s),
@@ -30,7 +30,7 @@ def _additive_cases(seed: int) -> list[Case]:
 def _attend_cases(seed: int) -> list[Case]:
     """With padding, and one row that is nothing else; without a mask; one sentence alone; two axes in front."""
     rng = np.random.default_rng(seed)
-    batch, n, s, h, a = different_sizes(rng, 5, 3, 8)
+    batch, n, s, h, a = distinct(rng, 5, 3, 8)
     cases = []
     for front, masked in (((batch,), True), ((batch,), False), ((), True), ((1, batch), True)):
         case = {
@@ -52,7 +52,7 @@ def _attend_cases(seed: int) -> list[Case]:
 def _loss_cases(seed: int) -> list[Case]:
     """Sentences of different lengths; another number for padding; one real word; large logits; none at all."""
     rng = np.random.default_rng(seed)
-    batch, steps, vocabulary = different_sizes(rng, 3, 3, 8)
+    batch, steps, vocabulary = distinct(rng, 3, 3, 8)
     tokens = torch.from_numpy(rng.integers(1, vocabulary, size=(batch, steps)))
     tokens[1, 1:], tokens[2, 2:] = 0, 0
     pad = int(rng.integers(1, vocabulary))
@@ -102,7 +102,7 @@ def _decode_cases(seed: int) -> list[Case]:
     """Sentences that end at different times, the second time not all within the steps allowed; a single step; none."""
     rng = np.random.default_rng(seed)
     cases = []
-    many, n, vocabulary = different_sizes(rng, 3, 3, 9)
+    many, n, vocabulary = distinct(rng, 3, 3, 9)
     vocabulary += 3
     for ends, steps in (
         ((2, 4, 5), int(rng.integers(8, 10))),
@@ -127,7 +127,7 @@ def _decode_cases(seed: int) -> list[Case]:
 def _spatial_cases(seed: int) -> list[Case]:
     """A wide picture; a square one; one picture alone; two axes in front."""
     rng = np.random.default_rng(seed)
-    s, h, a, height, width = different_sizes(rng, 5)
+    s, h, a, height, width = distinct(rng, 5)
     return [
         {
             "state": drawn(rng, *front, s),
@@ -145,7 +145,7 @@ def _spatial_cases(seed: int) -> list[Case]:
 
 def _penalty_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
-    batch, steps, height, width = different_sizes(rng, 4)
+    batch, steps, height, width = distinct(rng, 4)
     cases = []
     for size in ((batch, steps, height, width), (steps, batch, width, width), (1, 1, height, steps)):
         scores = drawn(rng, *size[:2], size[2] * size[3])
@@ -156,14 +156,14 @@ def _penalty_cases(seed: int) -> list[Case]:
 def _pyramid_cases(seed: int) -> list[Case]:
     """An even number of frames, an odd one, a single frame."""
     rng = np.random.default_rng(seed)
-    batch, half, h = different_sizes(rng, 3)
+    batch, half, h = distinct(rng, 3)
     return [{"frames": drawn(rng, batch, time, h)} for time in (2 * half, 2 * half + 1, 1)]
 
 
 def _monotonicity_cases(seed: int) -> list[Case]:
     """Forward and standing still; over after three steps and after one; back. Then over after two steps, and one each."""
     rng = np.random.default_rng(seed)
-    batch, steps, n = different_sizes(rng, 3, 4, 8)
+    batch, steps, n = distinct(rng, 3, 4, 8)
     alignment = torch.softmax(3 * drawn(rng, batch, steps, n), dim=-1)
     eye = 20 * torch.eye(n)
     alignment[0] = torch.softmax(eye[[min(max(t - 1, 0), n - 1) for t in range(steps)]], dim=-1)
