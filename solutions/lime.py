@@ -180,6 +180,7 @@ def select_features(
     Formula: S = ∅; k times: add the feature j ∉ S for which the weighted least-squares line (with
     intercept) on S ∪ {j} leaves the smallest Σ π_i (y_i − ŷ_i)².
 
+    Every feature is taken to vary, and none to be a copy of others.
     Returns the numbers of the features, in the order in which they were chosen.
     Raises ValueError when k is not between 1 and the number of features.
     Source: Ribeiro et al. (2016), section 3.4, choose K features with the lasso path; forward selection is
@@ -221,7 +222,8 @@ def lime_image(
 
     predict: a batch of images (samples, channels, height, width) → scores (samples, classes).
     target: one class; or several, which all share the same samples; None = the class predicted for the image.
-    samples: how many times predict is asked, the untouched image included.
+    samples: how many variants predict is asked about, the untouched image included.
+    generator: all random numbers come from here.
     width, penalty, fill: as in locality_weights, fit_surrogate, apply_masks.
     Returns (c, b): a coefficient per segment, how much the score rises when that segment is shown, and the
     intercept; with several targets, one row for each.
@@ -265,6 +267,7 @@ def lime_tabular(
     near.
     target: one class; or several, which all share the same samples; None = the class predicted for x.
     samples: how many rows predict is asked about, x itself included.
+    generator: all random numbers come from here.
     width: how far "local" reaches, in standard deviations; None = 0.75·√features.
     Returns (c, b): how much the score changes per standard deviation of each feature, and the line's value
     at x.

@@ -159,7 +159,7 @@ def _surrogate_cases(seed: int) -> list[Case]:
         _arguments(several, 4 * penalty),
         _arguments(separate, penalty),
         _arguments((table, bent, weights), 0.01),
-        _arguments((masks, y, weights), 0.0),
+        _arguments(separate, 0.0),
         _arguments((hidden, y, barely), penalty),
         _arguments((masks, y, weights), -penalty),
         _arguments((separate[0], separate[1], without), penalty),
@@ -265,7 +265,7 @@ def _selections_at_the_limits(rng: np.random.Generator) -> list[Case]:
     strength = (
         2.0 ** -torch.from_numpy(rng.permutation(features)) * torch.tensor([3.0, -3.0]).repeat(3)[:features]
     )
-    y, weights = masks @ strength + 0.01 * drawn(rng, 60), drawn_uniformly(rng, 60, low=0.5)
+    y, weights = 0.01 * (masks @ strength + 0.01 * drawn(rng, 60)), drawn_uniformly(rng, 60, low=0.5)
     return [{"masks": masks, "y": y, "weights": weights, "k": k} for k in (1, features, 0, features + 1)]
 
 
@@ -304,14 +304,16 @@ class _NoColumn(_Twisted):
         return super().forward(x)[:, 0]
 
 
-def _twisted(kind: type[_Twisted], weight: Tensor, *offset: float) -> _Twisted:
-    return kind(weight.clone(), torch.tensor(offset)).requires_grad_(False)
+def _twisted(kind: type[_Twisted], weight: Tensor, idle: int, *offset: float) -> _Twisted:
+    """A model that nobody trains. idle: so many classes besides, which are out of the question."""
+    more = torch.cat([weight, torch.zeros(len(weight), idle)], dim=1)
+    return kind(more, torch.tensor([*offset, *[-3.0] * idle])).requires_grad_(False)
 
 
 def _image_cases(seed: int) -> list[Case]:
     """One target, several, none; colours; a model with a single score, which is just enough, and one without classes."""
     rng = np.random.default_rng(seed)
-    height, width = _sizes(rng, 2, low=4)
+    (height, width), idle = _sizes(rng, 2, low=4), int(rng.integers(0, 4))
     segments = _segments(rng, 4, height, width)
     size = segments.flatten().bincount()[segments.flatten()].unsqueeze(1)
     share = drawn_uniformly(rng, 4, 3, low=0.6)[segments.flatten()] * torch.tensor([1.0, -1.0, 1.2])
@@ -322,15 +324,19 @@ def _image_cases(seed: int) -> list[Case]:
     places = {"image": image, "segments": segments}
     cases = []
     for kind, target, settings in [
-        (_twisted(_Twisted, weight, -1.0, 1.6, -0.4), 2, (0.1, rng.uniform(25, 35), rng.uniform(0.4, 0.6))),
         (
-            _twisted(_Twisted, weight.repeat(3, 1) / 3, -1.0, 1.6, -0.4),
+            _twisted(_Twisted, weight, idle, -1.0, 1.6, -0.4),
+            2,
+            (0.1, rng.uniform(25, 35), rng.uniform(0.5, 0.65)),
+        ),
+        (
+            _twisted(_Twisted, weight.repeat(3, 1) / 3, idle, -1.0, 1.6, -0.4),
             torch.tensor([0, 1]),
             (rng.uniform(0.14, 0.16), 50.0, torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)),
         ),
-        (_twisted(_Twisted, undecided, 1.0, -2.6, 0.2), None, ()),
-        (_twisted(_OneColumn, weight, -1.0, 1.6, -0.4), 0, (0.25, 1.0)),
-        (_twisted(_NoColumn, weight, -1.0, 1.6, -0.4), 0, (0.25, 1.0)),
+        (_twisted(_Twisted, undecided, idle, 1.0, -2.6, 0.2), None, ()),
+        (_twisted(_OneColumn, weight, 0, -1.0, 1.6, -0.4), 0, (0.25, 1.0)),
+        (_twisted(_NoColumn, weight, 0, -1.0, 1.6, -0.4), 0, (0.25, 1.0)),
     ]:
         shown = {**places, "image": colours} if isinstance(target, Tensor) else places
         samples = int(rng.integers(700, 900))
@@ -349,12 +355,18 @@ def _image_cases(seed: int) -> list[Case]:
 def _tabular_cases(seed: int) -> list[Case]:
     """One target, several, none; a single score; a model without classes; scales that are tiny, zero and negative."""
     rng = np.random.default_rng(seed)
-    scale = torch.tensor([0.2, 4.0, 1.5]) * drawn_uniformly(rng, 3, low=0.8, high=1.2)
-    weight = 0.8 * (drawn_uniformly(rng, 3, 3, low=0.7) / scale.unsqueeze(1)) * torch.tensor([1.0, -1.0, 1.3])
-    x = scale * drawn_uniformly(rng, 3, low=0.6) * torch.tensor([1.0, 1.0, -0.6])
+    more, idle = int(rng.integers(0, 3)), int(rng.integers(0, 5))
+    scale = torch.tensor([0.2, 4.0, 1.5, 1.0, 2.0])[: 3 + more] * drawn_uniformly(
+        rng, 3 + more, low=0.8, high=1.2
+    )
+    weight = (
+        0.8 * drawn_uniformly(rng, 3 + more, 3, low=0.7) / scale[:, None] * torch.tensor([1.0, -1.0, 1.3])
+    )
+    weight[3:] *= 0.2  # features that hardly matter
+    x = scale * drawn_uniformly(rng, 3 + more, low=0.6) * torch.tensor([1.0, 1.0, -0.6, 0.5, 0.5])[: 3 + more]
     decided, other = (
-        _twisted(_Twisted, weight, 0.5, 0.6, -0.3),
-        _twisted(_Twisted, weight.roll(-1, dims=1), 0.6, 0.3, -0.3),
+        _twisted(_Twisted, weight, idle, 0.5, 0.6, -0.3),
+        _twisted(_Twisted, weight.roll(-1, dims=1), idle, 0.6, 0.3, -0.3),
     )
     tiny, zero, negative = scale.clone(), scale.clone(), scale.clone()
     tiny[0], zero[1], negative[2] = 1e-3, 0.0, -scale[2]
@@ -362,9 +374,9 @@ def _tabular_cases(seed: int) -> list[Case]:
     for predict, spread, target, settings in [
         (decided, scale, 2, (rng.uniform(0.45, 0.55), rng.uniform(8, 12))),
         (decided, scale, torch.tensor([0, 1]), ()),
-        (other, scale, None, (rng.uniform(0.9, 1.1), 3.0)),
-        (_twisted(_OneColumn, weight, 0.5, 0.6, -0.3), tiny, 0, (None, 1.0)),
-        (_twisted(_NoColumn, weight, 0.5, 0.6, -0.3), scale, 0, (None, 1.0)),
+        (other, scale, None, (rng.uniform(0.9, 1.1), rng.uniform(15, 25))),
+        (_twisted(_OneColumn, weight, 0, 0.5, 0.6, -0.3), tiny, 0, (None, 1.0)),
+        (_twisted(_NoColumn, weight, 0, 0.5, 0.6, -0.3), scale, 0, (None, 1.0)),
         (decided, zero, 0, ()),
         (decided, negative, 0, ()),
     ]:
@@ -396,6 +408,8 @@ def _averaged(seeds: int) -> Callable[[Callable[..., Any], Case], Values]:
                 if set(parts) != {"0", "1"} or any(isinstance(part, str) for part in parts.values()):
                     return parts  # no pair (c, b)
                 drawn.append([part.detach().double() for part in parts.values() if isinstance(part, Tensor)])
+            generator.manual_seed(1000 * first + seeds - 1)
+            again = fn(*case.values())
         finally:
             listening.remove()
         c, b = (torch.stack(rows) for rows in zip(*drawn, strict=True))
@@ -406,7 +420,10 @@ def _averaged(seeds: int) -> Callable[[Callable[..., Any], Case], Values]:
             "error of 1": b.std(0) / seeds**0.5,
             "seeds matter": torch.tensor(float(c.std(0).max() > 0)),
             "variant that is asked first": asked[0][0] if asked else "<nothing>",
-            "variants asked about": _as_many(sum(len(batch) for batch in asked) / seeds, case["samples"]),
+            "variants asked about": _as_many(
+                sum(len(batch) for batch in asked) / (seeds + 1), case["samples"]
+            ),
+            "the same generator gives": repeated((c[-1], b[-1]), again),
         }
 
     return observe
@@ -423,6 +440,7 @@ RANDOM = {
     "seeds matter": equal(),
     "variant that is asked first": equal(),
     "variants asked about": equal(),
+    "the same generator gives": equal(),
 }
 
 EXERCISES = [

@@ -944,14 +944,6 @@ def ignores_the_width_of_the_table(predict, x, scale, target, samples, generator
     return _weighed(predict, x, scale, target, samples, generator, _width(x, None), penalty)
 
 
-def takes_the_root_of_the_tables_kernel(
-    predict, x, scale, target, samples, generator, width=None, penalty=1.0
-):
-    """Half of ‖z‖²/width² stands in your exponent, as with the 2σ² of the normal distribution. The formula has the whole of it: your samples count
-    from farther away."""
-    return _weighed(predict, x, scale, target, samples, generator, math.sqrt(2) * _width(x, width), penalty)
-
-
 def forgets_to_square_the_length(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
     """This is exp(−‖z‖/width²): the length of z has not been squared, and near samples lose weight too soon."""
     z = _noise(x, samples, generator)
@@ -972,6 +964,12 @@ def shakes_by_uniform_noise(predict, x, scale, target, samples, generator, width
     z[0] = 0
     weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
     return _tabular(predict, x, scale * z, z, target, weights, penalty)
+
+
+def shakes_from_another_source(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The same state of the generator gives you other explanations each time: random numbers come from somewhere else, too, for example from torch's global
+    source, when generator= is not handed on. Nobody can repeat them then."""
+    return _weighed(predict, x, scale, target, samples, None, _width(x, width), penalty)
 
 
 def _weighed(predict, x, scale, target, samples, generator, width, penalty):
@@ -1055,9 +1053,9 @@ MISCONCEPTIONS = {
         explains_each_variants_own_class,
         ignores_the_width,
         ignores_the_penalty,
-        draws_the_masks_twice,
         explains_the_log_probability,
         explains_the_first_class,
+        draws_the_masks_twice,
     ],
     "local_fidelity": [
         fidelity_without_weights,
@@ -1103,10 +1101,10 @@ MISCONCEPTIONS = {
         never_asks_about_the_row_itself,
         ignores_the_penalty_of_the_table,
         ignores_the_width_of_the_table,
-        takes_the_root_of_the_tables_kernel,
         forgets_to_square_the_length,
         explains_the_tables_first_class,
         shakes_by_uniform_noise,
+        shakes_from_another_source,
     ],
 }
 
