@@ -335,7 +335,7 @@ def _image_cases(seed: int) -> list[Case]:
             (rng.uniform(0.14, 0.16), 50.0, torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)),
         ),
         (_twisted(_Twisted, undecided, idle, 1.0, -2.6, 0.2), None, ()),
-        (_twisted(_OneColumn, weight, 0, -1.0, 1.6, -0.4), 0, (0.25, 1.0)),
+        (_twisted(_OneColumn, weight, 0, -1.0, 1.6, -0.4), 0, (0.25, 1.0, rng.uniform(0.5, 0.65))),
         (_twisted(_NoColumn, weight, 0, -1.0, 1.6, -0.4), 0, (0.25, 1.0)),
     ]:
         shown = {**places, "image": colours} if isinstance(target, Tensor) else places
