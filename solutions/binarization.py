@@ -17,8 +17,8 @@ def binarize_weights(w: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Formula: forward w_b = +1 where w ≥ 0, −1 elsewhere; backward ∂L/∂w = ∂L/∂w_b.
 
-    Returns a tensor shaped like w that holds exactly −1 and +1; in the backward pass the gradient is not
-    changed.
+    Returns a tensor shaped like w that holds only −1 and +1, and for 0 a +1; in the backward pass the gradient is not
+    changed. w itself stays as it is.
     Source: Courbariaux et al. (2015), eq. 1 and algorithm 1.
     """
     signs = 2 * (w >= 0).to(w.dtype) - 1
@@ -33,7 +33,7 @@ def stochastic_binarize(w: Float[Tensor, "*shape"], generator: Generator) -> Flo
     backward ∂L/∂w = ∂L/∂w_b.
 
     generator: all random numbers come from here.
-    Returns a tensor shaped like w that holds exactly −1 and +1; its mean over many tosses is clip(w, −1, 1).
+    Returns a tensor shaped like w that holds only −1 and +1; its mean over many tosses is clip(w, −1, 1).
     Source: Courbariaux et al. (2015), eq. 2 and 3.
     """
     probability = ((w + 1) / 2).clamp(0, 1)
@@ -45,10 +45,11 @@ def stochastic_binarize(w: Float[Tensor, "*shape"], generator: Generator) -> Flo
 def binary_activation(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Let a cell answer only yes or no, and still be trainable while it is undecided.
 
-    Formula: forward b = +1 where x ≥ 0, −1 elsewhere; backward ∂L/∂x = ∂L/∂b where |x| ≤ 1, 0 elsewhere.
+    Formula: forward b = +1 where x ≥ 0, −1 elsewhere; backward ∂L/∂x = ∂L/∂b where |x| < 1, 0 where |x| > 1. At exactly
+    −1 and +1, where the hard tanh has its kinks, either will do.
 
-    Returns a tensor shaped like x that holds exactly −1 and +1.
-    Source: Courbariaux et al. (2016), eq. 4: the gradient of a sign as if it were the hard tanh.
+    Returns a tensor shaped like x that holds only −1 and +1, and for 0 a +1.
+    Source: Courbariaux et al. (2016), eq. 4: the gradient of a sign as if it were the hard tanh. (Theirs passes at ±1.)
     """
     signs = 2 * (x >= 0).to(x.dtype) - 1
     undecided = torch.where(x.abs() <= 1, x, 0.0)

@@ -157,6 +157,7 @@ def local_fidelity(
     Formula: R² = 1 − Σ π_i (y_i − ŷ_i)² / Σ π_i (y_i − ȳ)², with ŷ_i = b + c·z'_i and ȳ = Σ π_i y_i / Σ π_i.
 
     1 = the line says what the model says; 0 = no better than the weighted mean; below 0 = worse than that.
+    Leading axes are separate fits, and broadcast, as in fit_surrogate.
     Best judged on fresh samples, which the line was not fitted to.
     Source: Ribeiro et al. (2016), L(f, g, π) of eq. 2, as the share explained.
     """
@@ -179,6 +180,7 @@ def select_features(
     Formula: S = ∅; k times: add the feature j ∉ S for which the weighted least-squares line (with
     intercept) on S ∪ {j} leaves the smallest Σ π_i (y_i − ŷ_i)².
 
+    Every feature is taken to vary, and none to be a copy of others.
     Returns the numbers of the features, in the order in which they were chosen.
     Raises ValueError when k is not between 1 and the number of features.
     Source: Ribeiro et al. (2016), section 3.4, choose K features with the lasso path; forward selection is
@@ -218,13 +220,14 @@ def lime_image(
 
     Formula: sample masks z', ask y = predict(x')[target] for the masked images x', weigh by π, fit b + c·z'.
 
-    predict: a batch of images (samples, channels, height, width) → scores (samples, classes); called in
-    small batches.
+    predict: a batch of images (samples, channels, height, width) → scores (samples, classes).
     target: one class; or several, which all share the same samples; None = the class predicted for the image.
-    samples: how many times predict is asked, the untouched image included.
+    samples: how many variants predict is asked about, the untouched image included.
+    generator: all random numbers come from here.
     width, penalty, fill: as in locality_weights, fit_surrogate, apply_masks.
     Returns (c, b): a coefficient per segment, how much the score rises when that segment is shown, and the
     intercept; with several targets, one row for each.
+    Raises ValueError when predict does not return one row per sample and one column per class.
     Source: Ribeiro et al. (2016), algorithm 1 and section 3.6.
     """
     masks = sample_masks(segments, samples, generator)
@@ -263,10 +266,13 @@ def lime_tabular(
     scale: one standard deviation of each feature; without it, metres and millimetres would not be equally
     near.
     target: one class; or several, which all share the same samples; None = the class predicted for x.
+    samples: how many rows predict is asked about, x itself included.
+    generator: all random numbers come from here.
     width: how far "local" reaches, in standard deviations; None = 0.75·√features.
     Returns (c, b): how much the score changes per standard deviation of each feature, and the line's value
     at x.
-    Raises ValueError when a scale is not positive (a feature that never varies: leave it out).
+    Raises ValueError when a scale is not positive (a feature that never varies: leave it out), and when predict does not
+    return one row per sample and one column per class.
     Source: Ribeiro et al. (2016), algorithm 1, sampling around x.
     """
     if not (scale > 0).all():
@@ -288,11 +294,14 @@ def explanation_stability(coefficients: Float[Tensor, "seeds features"], k: int)
     features with the largest |coefficient| of the two.
 
     1 = the same k features every time; 0 = never a feature in common.
-    Raises ValueError with fewer than two seeds: there is no pair then.
+    Raises ValueError with fewer than two seeds: there is no pair then; and when k is not between 1 and the number of
+    features.
     Source: the Jaccard overlap, used for LIME by Zafar & Khan (2019), "DLIME".
     """
     if len(coefficients) < 2:
         raise ValueError("stability compares explanations: give two seeds or more")
+    if not 1 <= k <= coefficients.shape[1]:
+        raise ValueError(f"k must lie between 1 and the number of features, {coefficients.shape[1]}, not {k}")
     tops = [set(row.abs().topk(k).indices.tolist()) for row in coefficients]
     overlaps = [len(a & b) / len(a | b) for a, b in itertools.combinations(tops, 2)]
     return torch.tensor(sum(overlaps) / len(overlaps)).to(coefficients)

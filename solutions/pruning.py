@@ -33,10 +33,11 @@ def hessian_diagonal(loss: Float[Tensor, ""], parameters: Sequence[Tensor]) -> l
 
     loss: one number, computed from the parameters and still attached to them (not detached, no .item()).
     parameters: the weight tensors, with requires_grad.
-    Returns one tensor per parameter, shaped like it. A parameter along which the loss is straight has zeros.
+    Returns one tensor per parameter, shaped like it. A parameter along which the loss is straight has zeros, whether
+    its slope hangs on other parameters or on nothing.
     Costs one backward pass for every weight: for small networks.
     The parameters' .grad stays as it was.
-    Raises ValueError when the loss is not a single number.
+    Raises ValueError when the loss is not a single number; one of shape (1,) is.
     Source: LeCun et al. (1990), section 2.2.
     """
     if loss.numel() != 1:
@@ -117,8 +118,8 @@ def prune_smallest(saliency: Float[Tensor, "*shape"], fraction: float) -> Bool[T
     saliency: of any shape; all its entries compete with each other. To let several layers compete, join
     them first.
     fraction: the share to delete, from 0 to 1.
-    Returns the keep mask, shaped like saliency: w * keep is the pruned weight. Equal saliencies: the first
-    goes first.
+    Returns the keep mask, Boolean and shaped like saliency: w * keep is the pruned weight. Which ones of equal
+    saliencies go is up to you, but never more, nor fewer, than asked for.
     Raises ValueError when the fraction does not lie between 0 and 1.
     Source: LeCun et al. (1990), step 5 of the recipe.
     """

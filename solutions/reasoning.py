@@ -58,13 +58,14 @@ def control_unit(
     cq = W [c, q],  a_s = w · (cq ∘ x_s),  p = softmax_s(a),  c' = Σ_s p_s x_s
 
     control: c, of the step before. question: q, as this step sees it. words: x, one vector per word. mask: True where
-    there is a word. w_question: W. w_attend: w. Returns the new control c' and the attention p to the words.
+    there is a word; padding gets attention 0. A question without any word gets zeros, c' and p. w_question: W. w_attend: w.
+    Returns the new control c' and the attention p to the words.
 
     Source: Hudson & Manning (2018), eqs. c1 to c2.3.
     """
     cq = torch.cat([control, question], dim=-1) @ w_question.mT
     scores = (cq[:, None] * words) @ w_attend
-    p = scores.masked_fill(~mask, -torch.inf).softmax(-1)
+    p = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1).masked_fill(~mask, 0.0)
     return (p[..., None] * words).sum(1), p
 
 

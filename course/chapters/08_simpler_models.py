@@ -177,19 +177,21 @@ shares = (0.1, 0.2, 0.4, 0.6, 0.8)
 forecasts = {
     name: forecast(kind, shares) for name, kind in {"tanh": torch.nn.Tanh, "ReLU": torch.nn.ReLU}.items()
 }
+ratios = {
+    name: ", ".join(f"{r:.2f} at {s:.0%}" for r, s in zip(predicted / actual, shares, strict=True))
+    for name, (predicted, actual) in forecasts.items()
+}
 predicted_against_actual(
     forecasts,
     shares,
-    alt="Predicted against actual rise of the loss. With tanh, 10 to 40 percent deleted lie on the diagonal, 80 percent lies above it: it costs more than predicted. "
-    "ReLU lies above the diagonal throughout.",
+    alt="Predicted against actual rise of the loss, with a diagonal where both are the same; points above it cost more than predicted. Predicted / actual "
+    + "; ".join(f"with {name}: {told}" for name, told in ratios.items()),
 )
-for name, (predicted, actual) in forecasts.items():
-    print(
-        f"{name}: predicted / actual = {', '.join(f'{r:.2f} at {s:.0%}' for r, s in zip(predicted / actual, shares, strict=True))}"
-    )
+for name, told in ratios.items():
+    print(f"{name}: predicted / actual = {told}")
 
 # %% [markdown]
-# With a smooth activation the forecast is right to a few percent, as long as little is deleted. Where it breaks is just as instructive:
+# With a smooth activation the forecast is good, as long as little is deleted. Where it breaks is just as instructive:
 #
 # - **much deleted:** the neglected terms, weights that depend on each other, add up;
 # - **ReLU:** its kinks have a curvature that no derivative sees;
@@ -249,18 +251,26 @@ for seed in tqdm(range(1 if FAST else 3), desc="networks"):
     for name, rate in rates.items():
         runs[name].append(delete_and_retrain(network, rate, shares, seed))
 curves = {name: torch.stack(run, dim=-1) for name, run in runs.items()}
+typical = {name: values.median(-1).values for name, values in curves.items()}
+costs = {name: typical["nothing deleted"] - values for name, values in typical.items() if rates[name]}
+told = [
+    f"{share:.0%} deleted, points lost: "
+    + ", ".join(f"{points[place]:.1f} {name}" for name, points in costs.items())
+    for place, share in enumerate(shares)
+]
 accuracy_by_share(
     shares,
     curves,
-    alt="Accuracy against the share of weights kept. By chance falls early. OBD and by size stay within half a point of the untouched network until "
-    "20 percent are left, and lose little until 10 percent.",
+    alt="Accuracy against the share of weights kept, beside that of the untouched network. "
+    + "; ".join(told),
 )
+print(*told, sep="\n")
 
 # %% [markdown]
-# Four of five weights can go for half a point. Careful choice is worth far more than chance.
+# Most of the weights can go, and little is lost. Careful choice is worth far more than chance.
 #
-# And be fair: on this network, deleting **by size** is just as good, at the far end better. A mild penalty while training has already made useless weights small. OBD's forecast costs a
-# Hessian; what you get for it is a prediction in units of the loss.
+# And be fair: compare Optimal Brain Damage with deleting **by size**. On this network, the Hessian gains you next to nothing: a mild penalty while training has already made useless weights
+# small. What you get for its cost is a prediction in units of the loss.
 
 # %% [markdown]
 # And the course's convolutional network? It is trained already; we only delete, and do not even train again.
@@ -287,7 +297,7 @@ for name, saliency in candidates.items():
     )
 
 # %% [markdown]
-# Half of its weights can go at once. Much further, OBD of the loss alone is the *worst* choice: it deletes large weights that look harmless one by one, on 150 digits, and are not harmless together.
+# Half of its weights can go at once. Much further, OBD of the loss alone is the *worst* choice: it deletes large weights that look harmless one by one, on the few digits that it was shown, and are not harmless together.
 # That is the neglected part of Taylor's series. So in practice: delete little at a time, train in between.
 
 # %% [markdown]
@@ -468,8 +478,8 @@ for name, model in networks.items():
     print(f"{name:>36}: {accuracy(model, digits.test_images, digits.test_labels):5.1f} %")
 
 # %% [markdown]
-# One bit instead of 32, and the digits are read just as well, **if the network knew while it learned**; signs that are pasted on afterwards cost some points.
-# Coins make it learn more slowly; afterwards one uses their mean, which is the real weight. And even a net of nothing but switches comes close.
+# One bit instead of 32, and the digits are read about as well, **if the network knew while it learned**; signs that are pasted on afterwards cost some points.
+# Coins make it learn more slowly; afterwards one uses their mean, which is the real weight. And even a net of nothing but switches reads most of them.
 
 # %% [markdown]
 # ## What becomes readable — and what does not
@@ -517,12 +527,12 @@ weight_maps(
 )
 
 # %% [markdown]
-# Both read equally well, and yet:
+# Both read about equally well, and yet:
 #
 # - **which pixels** are needed is an answer that two networks agree on;
-# - **which weights** are needed is not: on the very same network two good choices differ in one weight out of six, and another start finds other cells altogether;
+# - **which weights** are needed is not: on the very same network two good choices keep different ones, and another start finds other cells altogether;
 # - **small is not the same as understood.** Eight thousand weights are a tenth of eighty thousand, and still eight thousand.
-# - A smaller network has also lost something. On average half a point; on *whose* digits, nobody has asked yet. Rare ones go first (Hooker et al., 2019).
+# - A smaller network has also lost something. Little, on average; on *whose* digits, nobody has asked yet. Rare ones go first (Hooker et al., 2019).
 
 # %% [markdown] question="ninety-percent" points=3 minutes=8
 # A company advertises: *"Our network is explainable. We removed 90 % of its weights without any loss of accuracy, so every weight that is left is there for a reason."*
@@ -531,7 +541,7 @@ weight_maps(
 # %% [markdown]
 # ## Further reading
 #
-# - LeCun, Denker & Solla (1990): *Optimal brain damage.* Six pages, thirty-odd years ahead.
+# - LeCun, Denker & Solla (1990): *Optimal brain damage.* Eight pages, thirty-odd years ahead.
 # - Hassibi & Stork (1993): *Second order derivatives for network pruning: optimal brain surgeon.* With the neglected terms.
 # - Cibas, Fogelman-Soulié, Gallinari & Raudys (1994): *Variable selection with optimal cell damage.*
 # - Courbariaux, Bengio & David (2015): *BinaryConnect.* · Rastegari et al. (2016): *XNOR-Net.*

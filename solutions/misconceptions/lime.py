@@ -6,6 +6,7 @@ import math
 import numpy as np
 import torch
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 from torch.nn import functional as F
 
 from solutions.lime import apply_masks, fit_surrogate, locality_weights, sample_masks
@@ -71,19 +72,55 @@ def returns_probabilities(segments, samples, generator):
     return masks
 
 
+def forgets_the_last_segment(segments, samples, generator):
+    """One column is missing. Segments are numbered from 0, so there is one more of them than the largest number says."""
+    masks = torch.randint(0, 2, (samples, int(segments.max())), generator=generator).float()
+    masks[0] = 1
+    return masks
+
+
+def begins_with_an_empty_image(segments, samples, generator):
+    """Row 0 is all zeros here: everything hidden. The first sample is the image itself, with everything visible."""
+    masks = torch.randint(0, 2, (samples, int(segments.max()) + 1), generator=generator).float()
+    masks[0] = 0
+    return masks
+
+
+def ends_with_the_image(segments, samples, generator):
+    """The row of ones stands last. It belongs first: who needs the image itself looks for it in row 0."""
+    masks = torch.randint(0, 2, (samples, int(segments.max()) + 1), generator=generator).float()
+    masks[-1] = 1
+    return masks
+
+
+def tosses_for_every_pixel(segments, samples, generator):
+    """Every pixel has a column of its own here. A column is a segment: all its pixels share one coin."""
+    masks = torch.randint(0, 2, (samples, segments.numel()), generator=generator).float()
+    masks[0] = 1
+    return masks
+
+
+def _refuse(segments, samples):
+    if samples < 1 or sorted(set(segments.flatten().tolist())) != list(range(int(segments.max()) + 1)):
+        raise ValueError("segments 0, 1, … and at least one sample, please")
+
+
 def coins_from_uniform_numbers(segments, samples, generator):
+    _refuse(segments, samples)
     masks = torch.rand(samples, len(segments.unique()), generator=generator) < 0.5
     masks[0] = True
     return masks
 
 
 def coins_from_numpy(segments, samples, generator):
+    _refuse(segments, samples)
     masks = (torch.rand(samples, len(segments.unique()), generator=generator) > 0.5).numpy().astype(float)
     masks[0] = 1
     return masks
 
 
 def coins_by_bernoulli(segments, samples, generator):
+    _refuse(segments, samples)
     n = int(segments.max()) + 1
     rest = torch.bernoulli(torch.full((samples - 1, n), 0.5), generator=generator)
     return torch.cat([torch.ones(1, n), rest])
@@ -115,6 +152,37 @@ def counts_segments_from_one(image, segments, masks, fill=0.0):
     return apply_masks(image, (segments - 1) % masks.shape[1], masks, fill)
 
 
+def paints_on_one_copy(image, segments, masks, fill=0.0):
+    """Each picture also lacks what the samples before it hid: all of them are painted on one copy, or on the image itself. Every sample begins
+    with a fresh copy of the image."""
+    pictures = apply_masks(image, segments, masks, fill)
+    hidden = (1 - masks).cumsum(0).clamp_max(1)
+    return apply_masks(image, segments, 1 - hidden, fill) + 0 * pictures
+
+
+def returns_one_picture_many_times(image, segments, masks, fill=0.0):
+    """All your pictures are the same one, without everything that any of the masks hides: for example when one picture is painted again and again,
+    and put into the list each time. Every sample begins with a fresh copy of the image."""
+    return apply_masks(image, segments, masks.amin(0, keepdim=True).expand_as(masks), fill)
+
+
+def paints_the_first_channel_only(image, segments, masks, fill=0.0):
+    """Only the first channel is painted over; the others still show what should be hidden. All channels of a hidden pixel get the fill."""
+    pictures = image.expand(len(masks), *image.shape).clone()
+    pictures[:, 0] = apply_masks(image, segments, masks, fill)[:, 0]
+    return pictures
+
+
+def paints_all_channels_alike(image, segments, masks, fill=0.0):
+    """Every channel gets the first channel's fill. A fill may have a number of its own for each channel."""
+    return apply_masks(image, segments, masks, fill[:1] if isinstance(fill, torch.Tensor) else fill)
+
+
+def multiplies_the_fill(image, segments, masks, fill=0.0):
+    """Hidden pixels are dimmed here: they are the image times the fill. A hidden pixel shows the fill and nothing of the image."""
+    return apply_masks(image, segments, masks, image * fill)
+
+
 def apply_masks_by_painting(image, segments, masks, fill=0.0):
     pictures = image.expand(len(masks), *image.shape).clone()
     paint = torch.as_tensor(fill).expand(image.shape)
@@ -141,15 +209,59 @@ def weighs_by_similarity(masks, width):
 
 
 def forgets_to_square_the_distance(masks, width):
-    """This is exp(−d/width²): the distance has not been squared, so near samples lose weight much too soon."""
+    """This is exp(−d/width²): the distance has not been squared, and near samples lose weight much too soon."""
     distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
     return torch.exp(-distance / width**2)
 
 
+def forgets_to_square_the_width(masks, width):
+    """This is exp(−d²/width): the width has not been squared. It is measured like the distance, and d/width should be squared as a
+    whole."""
+    distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+    return torch.exp(-(distance**2) / width)
+
+
+def forgets_both_squares(masks, width):
+    """This is exp(−d/width), without any square. Such a kernel has a peak at the image itself instead of a bell: the formula squares both."""
+    distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+    return torch.exp(-distance / width)
+
+
+def lets_the_weights_sum_to_one(masks, width):
+    """Your weights sum to 1. The formula does not divide by their sum: the full image weighs exactly 1."""
+    weights = _weights(masks, width)
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def gives_an_empty_image_no_weight(masks, width):
+    """A mask that shows nothing at all gets the weight 0 here. It counts as distance 1: far away, but not infinitely far."""
+    return torch.where(masks.sum(-1) == 0, 0.0, _weights(masks, width))
+
+
+def takes_an_empty_image_for_a_full_one(masks, width):
+    """A mask that shows nothing at all gets the weight 1 here, as if it were the image itself. It counts as distance 1."""
+    return torch.where(masks.sum(-1) == 0, 1.0, _weights(masks, width))
+
+
+def divides_nothing_by_nothing(masks, width):
+    """A mask that shows nothing at all gives NaN here: its length is 0, and its cosine 0/0. It counts as distance 1."""
+    return torch.where(masks.sum(-1) == 0, math.nan, _weights(masks, width))
+
+
+def returns_the_distances(masks, width):
+    """These are the distances: 0 for the full image, and more the more is hidden. A weight falls with the distance; the kernel is missing."""
+    return 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+
+
+def _weights(masks, width):
+    distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
+    return torch.exp(-(distance**2) / width**2)
+
+
 def takes_the_root_of_the_kernel(masks, width):
-    """This is the square root of the kernel in the formula. The lime package takes it, the paper does not: the two
-    agree only after width has been divided by √2."""
-    return locality_weights(masks, width).sqrt()
+    """This is the square root of the kernel in the formula: half of d²/width² stands in your exponent, as with the 2σ² of the normal
+    distribution. The lime package does so, too; the two agree once width has been divided by √2."""
+    return _weights(masks, width).sqrt()
 
 
 def measures_the_share_that_is_hidden(masks, width):
@@ -165,11 +277,15 @@ def measures_euclidean_distance(masks, width):
 
 
 def weights_by_cosine_similarity(masks, width):
+    if not width > 0:
+        raise ValueError("a positive width, please")
     distance = 1 - F.cosine_similarity(masks, torch.ones_like(masks), dim=-1)
     return torch.exp(-((distance / width) ** 2))
 
 
 def weights_by_counting(masks, width):
+    if width <= 0:
+        raise ValueError(width)
     share = masks.mean(-1)  # of a 0/1 row: its cosine with the row of ones is √share
     return torch.exp(-((1 - share.sqrt()) ** 2) / width**2)
 
@@ -235,7 +351,54 @@ def forgets_the_penalty(masks, y, weights, penalty=1.0):
     return fit_surrogate(masks, y, weights, 0.0)
 
 
+def halves_the_penalty(masks, y, weights, penalty=1.0):
+    """The penalty pulls half as much as it should. Both squares have the factor 2 in their slope, and it cancels: c solves an equation with the
+    whole penalty in it."""
+    return fit_surrogate(masks, y, weights, penalty / 2)
+
+
+def doubles_the_penalty(masks, y, weights, penalty=1.0):
+    """The penalty pulls twice as much as it should, for example because the errors were given a ½, or the slope of ‖c‖² alone its 2. In the formula both
+    squares count whole."""
+    return fit_surrogate(masks, y, weights, 2 * penalty)
+
+
+def squares_the_penalty(masks, y, weights, penalty=1.0):
+    """The penalty counts squared here. Rows that are added for the penalty are squared afterwards, like errors: they must hold its root."""
+    return fit_surrogate(masks, y, weights, penalty**2)
+
+
+def averages_over_the_samples(masks, y, weights, penalty=1.0):
+    """Your errors are averaged over the samples, the penalty is not: it wins the more, the more samples there are. The formula has a
+    sum."""
+    return fit_surrogate(masks, y, weights / y.shape[-1], penalty)
+
+
+def returns_the_mean_as_intercept(masks, y, weights, penalty=1.0):
+    """The coefficients are right; your intercept is the weighted mean of y. That is the line's height at the mean of the masks. At 0, it is ȳ − c·z̄."""
+    c, _ = fit_surrogate(masks, y, weights, penalty)
+    return c, (weights * y).sum(-1) / weights.sum(-1)
+
+
+def returns_the_intercept_first(masks, y, weights, penalty=1.0):
+    """The values are right, but they come in the wrong order: (c, b), the coefficients first."""
+    c, b = fit_surrogate(masks, y, weights, penalty)
+    return b, c
+
+
+def _refuse_lines(masks, weights, penalty):
+    """What nobody can fit a single best line to."""
+    if penalty < 0:
+        raise ValueError("penalty")
+    if (weights.sum(-1) == 0).any():
+        raise ValueError("weights")
+    z = torch.cat([masks, torch.ones_like(masks[..., :1])], dim=-1) * weights.sqrt().unsqueeze(-1)
+    if penalty == 0 and (torch.linalg.matrix_rank(z) < z.shape[-1]).any():
+        raise ValueError("many lines")
+
+
 def surrogate_by_column_of_ones(masks, y, weights, penalty=1.0):
+    _refuse_lines(masks, weights, penalty)
     z = torch.cat([masks, torch.ones_like(masks[..., :1])], dim=-1).double()
     weighted = z * weights.double().unsqueeze(-1)
     shrink = penalty * torch.ones(z.shape[-1]).double()
@@ -247,6 +410,10 @@ def surrogate_by_column_of_ones(masks, y, weights, penalty=1.0):
 
 
 def surrogate_by_scikit_learn(masks, y, weights, penalty=1.0):
+    _refuse_lines(masks, weights, penalty)
+    if masks.ndim == 3:
+        parts = [surrogate_by_scikit_learn(*part, penalty) for part in zip(masks, y, weights, strict=True)]
+        return torch.stack([c for c, _ in parts]), torch.stack([b for _, b in parts])
     ridge = Ridge(alpha=penalty).fit(masks.numpy(), y.numpy().T, weights.numpy())
     return torch.from_numpy(np.asarray(ridge.coef_)), torch.from_numpy(np.asarray(ridge.intercept_))
 
@@ -255,7 +422,7 @@ def surrogate_by_scikit_learn(masks, y, weights, penalty=1.0):
 
 
 def _column(scores, target):
-    return scores.T[int(scores[0].argmax()) if target is None else target]
+    return scores.movedim(-1, 0)[int(scores[0].argmax()) if target is None else target]
 
 
 def forgets_locality(predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0):
@@ -309,7 +476,55 @@ def explains_each_variants_own_class(
     of classes. The class in question is the one predicted for the image itself."""
     masks = sample_masks(segments, samples, generator)
     scores = predict(apply_masks(image, segments, masks, fill))
-    y = scores.amax(1) if target is None else scores.T[target]
+    y = scores.amax(1) if target is None else scores.movedim(-1, 0)[target]
+    return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
+
+
+def ignores_the_width(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The width that was asked for has no effect here: 0.25 is written into the call, or stands there as the default. Hand width on."""
+    masks = sample_masks(segments, samples, generator)
+    y = _column(predict(apply_masks(image, segments, masks, fill)), target)
+    return fit_surrogate(masks, y, locality_weights(masks, 0.25), penalty)
+
+
+def ignores_the_penalty(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The penalty that was asked for has no effect here: fit_surrogate takes its default, 1. Hand penalty on."""
+    masks = sample_masks(segments, samples, generator)
+    y = _column(predict(apply_masks(image, segments, masks, fill)), target)
+    return fit_surrogate(masks, y, locality_weights(masks, width))
+
+
+def draws_the_masks_twice(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The line sees other masks than the model did: they were drawn anew for the fit. Nothing can be learned from such pairs, and all coefficients
+    are nearly 0. Draw once, and keep them."""
+    masks = sample_masks(segments, samples, generator)
+    y = _column(predict(apply_masks(image, segments, masks, fill)), target)
+    masks = sample_masks(segments, samples, generator)
+    return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
+
+
+def explains_the_log_probability(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """The scores went through a log-softmax before they were fitted: then what speaks for other classes speaks against this one. Take the column of predict
+    as it is."""
+    masks = sample_masks(segments, samples, generator)
+    y = _column(predict(apply_masks(image, segments, masks, fill)).log_softmax(1), target)
+    return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
+
+
+def explains_the_first_class(
+    predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
+):
+    """Without a target, you explain class 0. It should be the class that is predicted for the image."""
+    masks = sample_masks(segments, samples, generator)
+    y = predict(apply_masks(image, segments, masks, fill)).movedim(-1, 0)[0 if target is None else target]
     return fit_surrogate(masks, y, locality_weights(masks, width), penalty)
 
 
@@ -319,6 +534,8 @@ def lime_in_one_large_batch(
     masks = torch.rand(samples, int(segments.max()) + 1, generator=generator).round()
     masks[0] = 1
     scores = predict(apply_masks(image, segments, masks, fill))
+    if scores.dim() != 2:
+        raise ValueError("samples and classes, please")
     target = int(scores[0].argmax()) if target is None else target
     several = [target] if isinstance(target, int) else target.tolist()
     lines = [fit_surrogate(masks, scores[:, one], locality_weights(masks, width), penalty) for one in several]
@@ -329,8 +546,11 @@ def lime_in_one_large_batch(
 def lime_through_numpy(
     predict, image, segments, target, samples, generator, width=0.25, penalty=1.0, fill=0.0
 ):
+    own = predict(image[None])
+    if own.ndim != 2:
+        raise ValueError("samples and classes, please")
     if target is None:
-        target = predict(image[None]).argmax().item()
+        target = own.argmax().item()
     masks = sample_masks(segments, samples, generator)
     y = predict(apply_masks(image, segments, masks, fill))[:, target]
     ridge = Ridge(alpha=penalty).fit(masks, y, locality_weights(masks, width))
@@ -355,7 +575,7 @@ def fidelity_around_the_plain_mean(masks, y, weights, coefficients, intercept):
 def fidelity_as_correlation(masks, y, weights, coefficients, intercept):
     """This is the squared correlation. It forgives a line with the wrong slope or the wrong height; R² does not."""
     line = _line(masks, coefficients, intercept)
-    share = weights / weights.sum()
+    share = weights / weights.sum(-1, keepdim=True)
     one = y - (share * y).sum(-1, keepdim=True)
     two = line - (share * line).sum(-1, keepdim=True)
     return (share * one * two).sum(-1) ** 2 / ((share * one**2).sum(-1) * (share * two**2).sum(-1))
@@ -371,17 +591,65 @@ def returns_the_unexplained_share(masks, y, weights, coefficients, intercept):
     return 1 - _r2(y, _line(masks, coefficients, intercept), weights)
 
 
+def fidelity_as_the_lines_own_spread(masks, y, weights, coefficients, intercept):
+    """This is the spread of the line's answers, as a share of the spread of y. It equals R² for the least-squares line on its own samples only; a line that
+    swings widely and is wrong would get a high mark."""
+    line = _line(masks, coefficients, intercept)
+    mean = (weights * y).sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
+    return (weights * (line - mean) ** 2).sum(-1) / (weights * (y - mean) ** 2).sum(-1)
+
+
+def fidelity_upside_down(masks, y, weights, coefficients, intercept):
+    """Your fraction stands on its head: the line's errors belong above the bar, the spread of y below it."""
+    return 1 - 1 / (1 - _r2(y, _line(masks, coefficients, intercept), weights))
+
+
+def fidelity_never_below_zero(masks, y, weights, coefficients, intercept):
+    """You never return less than 0. A line that is worse than the mean has a negative R², and one should see it."""
+    return _r2(y, _line(masks, coefficients, intercept), weights).clamp_min(0)
+
+
+def fidelity_as_mean_error(masks, y, weights, coefficients, intercept):
+    """This is the weighted mean of the squared errors: 0 for a perfect line, and in the unit of y². R² compares it with the spread of y."""
+    return (weights * (y - _line(masks, coefficients, intercept)) ** 2).sum(-1) / weights.sum(-1)
+
+
+def fidelity_with_squared_weights(masks, y, weights, coefficients, intercept):
+    """The weights count squared in both sums. A weight multiplies a squared error; it stands outside of the square."""
+    mean = (weights * y).sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
+    left = ((weights * (y - _line(masks, coefficients, intercept))) ** 2).sum(-1)
+    return 1 - left / ((weights * (y - mean)) ** 2).sum(-1)
+
+
 def _line(masks, coefficients, intercept):
-    return (coefficients @ masks.mT) + intercept.unsqueeze(-1)
+    return (masks * coefficients.unsqueeze(-2)).sum(-1) + intercept.unsqueeze(-1)
 
 
 def _r2(y, line, weights):
-    mean = (weights * y).sum(-1, keepdim=True) / weights.sum()
+    mean = (weights * y).sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
     return 1 - (weights * (y - line) ** 2).sum(-1) / (weights * (y - mean) ** 2).sum(-1)
 
 
-def fidelity_by_matrices(masks, y, weights, coefficients, intercept):
-    return _r2(y.double(), _line(masks, coefficients, intercept).double(), weights.double())
+def fidelity_in_doubles(masks, y, weights, coefficients, intercept):
+    parts = (part.double() for part in (masks, coefficients, intercept))
+    return _r2(y.double(), _line(*parts), weights.double())
+
+
+def fidelity_fit_by_fit(masks, y, weights, coefficients, intercept):
+    if y.ndim > 1:
+        rows = zip(y, coefficients, intercept, strict=True)
+        shared = masks.ndim == 2
+        return np.array(
+            [
+                float(
+                    fidelity_fit_by_fit(
+                        *((masks, row, weights) if shared else (masks[k], row, weights[k])), c, b
+                    )
+                )
+                for k, (row, c, b) in enumerate(rows)
+            ]
+        )
+    return r2_score(y.numpy(), (masks @ coefficients + intercept).numpy(), sample_weight=weights.numpy())
 
 
 # explanation_stability
@@ -415,9 +683,44 @@ def compares_each_with_itself(coefficients, k):
 
 
 def puts_tensors_into_sets(coefficients, k):
-    """Your sets hold tensors. Python tells tensors apart by where they lie in memory, so no two sets ever share one, and
-    nothing is stable. Make plain numbers of them first: .tolist()."""
-    return _mean_overlap([set(row.abs().topk(k).indices) for row in coefficients])
+    """No two explanations ever share a feature here, not even two equal ones. That happens when sets hold tensors, for example:
+    Python tells tensors apart by where they lie in memory. Make plain numbers of them first: .tolist()."""
+    return 0.0 * _mean_overlap([set(row.abs().topk(k).indices.tolist()) for row in coefficients])
+
+
+def counts_what_is_shared(coefficients, k):
+    """This is how many features two explanations share, on average. Divide by how many occur in the one or the other."""
+    tops = [set(row.abs().topk(k).indices.tolist()) for row in coefficients]
+    shares = [len(a & b) for a, b in itertools.combinations(tops, 2)]
+    return sum(shares) / len(shares)
+
+
+def demands_the_same_rank(coefficients, k):
+    """A feature only counts here if it has the same rank both times. A and B are sets: the order within them does not matter."""
+    tops = coefficients.abs().topk(k).indices
+    shares = []
+    for a, b in itertools.combinations(tops, 2):
+        same = int((a == b).sum())
+        shares.append(same / (2 * k - same))
+    return sum(shares) / len(shares)
+
+
+def overlaps_all_at_once(coefficients, k):
+    """You took what *all* explanations share over what any of them names. The formula takes two at a time, and the mean over the pairs."""
+    tops = [set(row.abs().topk(k).indices.tolist()) for row in coefficients]
+    return len(set.intersection(*tops)) / len(set.union(*tops))
+
+
+def compares_neighbours_only(coefficients, k):
+    """Only neighbouring seeds are compared here, the first with the second, the second with the third … The mean runs over all pairs."""
+    tops = [set(row.abs().topk(k).indices.tolist()) for row in coefficients]
+    shares = [len(a & b) / len(a | b) for a, b in itertools.pairwise(tops)]
+    return sum(shares) / len(shares)
+
+
+def takes_the_weakest(coefficients, k):
+    """You compare the k *smallest* |coefficients|: argsort, for example, sorts upwards. The explanation is made of the largest."""
+    return _mean_overlap([set((-row.abs()).topk(k).indices.tolist()) for row in coefficients])
 
 
 def _mean_overlap(tops):
@@ -425,7 +728,20 @@ def _mean_overlap(tops):
     return sum(shares) / len(shares)
 
 
+def stability_by_numpy(coefficients, k):
+    seeds, features = coefficients.shape
+    if seeds < 2 or k < 1 or k > features:
+        raise ValueError("two seeds, and some features")
+    tops = np.argsort(-np.abs(coefficients.numpy()), axis=1)[:, :k]
+    pairs = [(a, b) for a in range(seeds) for b in range(a)]
+    return np.mean(
+        [len(np.intersect1d(tops[a], tops[b])) / len(np.union1d(tops[a], tops[b])) for a, b in pairs]
+    )
+
+
 def stability_by_counting(coefficients, k):
+    if len(coefficients) < 2 or not 0 < k <= coefficients.shape[1]:
+        raise ValueError("two seeds, and some features")
     chosen = torch.zeros_like(coefficients).scatter(
         1, coefficients.abs().argsort(1, descending=True)[:, :k], 1.0
     )
@@ -485,6 +801,26 @@ def selects_without_intercept(masks, y, weights, k):
     return _greedy(z, y * weights.sqrt(), k)
 
 
+def sorts_what_was_chosen(masks, y, weights, k):
+    """These are the right features, sorted by their numbers. They are asked for in the order in which they were chosen, the best one first."""
+    return torch.tensor(sorted(_forward(masks, y, weights, k).tolist()))
+
+
+def chooses_the_worst_feature(masks, y, weights, k):
+    """You add the feature that leaves the *largest* sum of squares. The one that leaves the least explains most."""
+    z, rest = _weighted_centred(masks, y, weights)
+    chosen = []
+    for _ in range(k):
+        free = [j for j in range(z.shape[1]) if j not in chosen]
+        left = {}
+        for j in free:
+            some = z[:, [*chosen, j]].double()
+            fitted = some @ torch.linalg.lstsq(some, rest.double().unsqueeze(-1)).solution
+            left[j] = (rest.double() - fitted.squeeze(-1)).square().sum().item()
+        chosen.append(max(free, key=left.__getitem__))
+    return torch.tensor(chosen)
+
+
 def _weighted_centred(masks, y, weights):
     share = weights / weights.sum()
     root = weights.sqrt()
@@ -510,10 +846,14 @@ def _greedy(z, y, k):
 
 
 def selection_by_refitting(masks, y, weights, k):
+    if k < 1 or k > masks.shape[1]:
+        raise ValueError(k)
     return _forward(masks, y, weights, k)
 
 
 def selection_as_a_list(masks, y, weights, k):
+    if k not in range(1, masks.shape[1] + 1):
+        raise ValueError(k)
     chosen = []
     for _ in range(k):
         free = [j for j in range(masks.shape[1]) if j not in chosen]
@@ -589,10 +929,58 @@ def never_asks_about_the_row_itself(predict, x, scale, target, samples, generato
     z = torch.randn(samples, len(x), generator=generator)
     weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
     target = int(predict(x[None]).argmax()) if target is None else target
-    return fit_surrogate(z, predict(x + scale * z).T[target], weights, penalty)
+    return fit_surrogate(z, predict(x + scale * z).movedim(-1, 0)[target], weights, penalty)
+
+
+def ignores_the_penalty_of_the_table(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The penalty that was asked for has no effect here: fit_surrogate takes its default, 1. Hand penalty on."""
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
+    return _tabular(predict, x, scale * z, z, target, weights, 1.0)
+
+
+def ignores_the_width_of_the_table(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The width that was asked for has no effect here: it is always 0.75·√features. That is only for width = None."""
+    return _weighed(predict, x, scale, target, samples, generator, _width(x, None), penalty)
+
+
+def forgets_to_square_the_length(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """This is exp(−‖z‖/width²): the length of z has not been squared, and near samples lose weight too soon."""
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-z.norm(dim=1) / _width(x, width) ** 2)
+    return _tabular(predict, x, scale * z, z, target, weights, penalty)
+
+
+def explains_the_tables_first_class(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """Without a target, you explain class 0. It should be the class that is predicted for x."""
+    return _weighed(
+        predict, x, scale, 0 if target is None else target, samples, generator, _width(x, width), penalty
+    )
+
+
+def shakes_by_uniform_noise(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """Your noise is uniform between 0 and 1: it only ever adds, and x lies in a corner of its samples. z ~ N(0, 1) is torch.randn's."""
+    z = torch.rand(samples, len(x), generator=generator)
+    z[0] = 0
+    weights = torch.exp(-z.square().sum(1) / _width(x, width) ** 2)
+    return _tabular(predict, x, scale * z, z, target, weights, penalty)
+
+
+def shakes_from_another_source(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    """The same state of the generator gives you other explanations each time: random numbers come from somewhere else, too, for example from torch's global
+    source, when generator= is not handed on. Nobody can repeat them then."""
+    return _weighed(predict, x, scale, target, samples, None, _width(x, width), penalty)
+
+
+def _weighed(predict, x, scale, target, samples, generator, width, penalty):
+    z = _noise(x, samples, generator)
+    weights = torch.exp(-z.square().sum(1) / width**2)
+    return _tabular(predict, x, scale * z, z, target, weights, penalty)
 
 
 def tabular_feature_by_feature(predict, x, scale, target, samples, generator, width=None, penalty=1.0):
+    if min(scale.tolist()) <= 0 or predict(x[None]).shape[:-1] != (1,):
+        raise ValueError("positive scales, and a row of scores per row, please")
     columns = [torch.randn(samples, generator=generator) for _ in x]
     z = torch.stack(columns, dim=1)
     z[0] = 0
@@ -610,14 +998,35 @@ MISCONCEPTIONS = {
         ignores_the_generator,
         seeds_a_generator_of_its_own,
         returns_probabilities,
+        forgets_the_last_segment,
+        begins_with_an_empty_image,
+        ends_with_the_image,
+        tosses_for_every_pixel,
     ],
-    "apply_masks": [hides_what_should_stay, paints_black, adds_the_fill_everywhere, counts_segments_from_one],
+    "apply_masks": [
+        hides_what_should_stay,
+        paints_black,
+        adds_the_fill_everywhere,
+        counts_segments_from_one,
+        paints_on_one_copy,
+        returns_one_picture_many_times,
+        paints_the_first_channel_only,
+        paints_all_channels_alike,
+        multiplies_the_fill,
+    ],
     "locality_weights": [
         weighs_by_similarity,
         forgets_to_square_the_distance,
         takes_the_root_of_the_kernel,
         measures_the_share_that_is_hidden,
         measures_euclidean_distance,
+        forgets_to_square_the_width,
+        forgets_both_squares,
+        lets_the_weights_sum_to_one,
+        gives_an_empty_image_no_weight,
+        takes_an_empty_image_for_a_full_one,
+        divides_nothing_by_nothing,
+        returns_the_distances,
     ],
     "fit_surrogate": [
         forgets_the_weights,
@@ -628,6 +1037,12 @@ MISCONCEPTIONS = {
         centres_without_weights,
         normalises_the_weights,
         forgets_the_penalty,
+        halves_the_penalty,
+        doubles_the_penalty,
+        squares_the_penalty,
+        averages_over_the_samples,
+        returns_the_mean_as_intercept,
+        returns_the_intercept_first,
     ],
     "lime_image": [
         forgets_locality,
@@ -636,6 +1051,11 @@ MISCONCEPTIONS = {
         explains_the_absence,
         explains_the_probability,
         explains_each_variants_own_class,
+        ignores_the_width,
+        ignores_the_penalty,
+        explains_the_log_probability,
+        explains_the_first_class,
+        draws_the_masks_twice,
     ],
     "local_fidelity": [
         fidelity_without_weights,
@@ -643,6 +1063,11 @@ MISCONCEPTIONS = {
         fidelity_as_correlation,
         fidelity_without_the_intercept,
         returns_the_unexplained_share,
+        fidelity_as_the_lines_own_spread,
+        fidelity_upside_down,
+        fidelity_never_below_zero,
+        fidelity_as_mean_error,
+        fidelity_with_squared_weights,
     ],
     "explanation_stability": [
         keeps_the_sign,
@@ -650,6 +1075,11 @@ MISCONCEPTIONS = {
         compares_with_the_first_only,
         compares_each_with_itself,
         puts_tensors_into_sets,
+        counts_what_is_shared,
+        demands_the_same_rank,
+        overlaps_all_at_once,
+        compares_neighbours_only,
+        takes_the_weakest,
     ],
     "select_features": [
         ranks_each_feature_alone,
@@ -658,6 +1088,8 @@ MISCONCEPTIONS = {
         selects_with_squared_weights,
         selects_without_intercept,
         fits_only_what_is_left,
+        sorts_what_was_chosen,
+        chooses_the_worst_feature,
     ],
     "lime_tabular": [
         ignores_the_scale,
@@ -667,6 +1099,12 @@ MISCONCEPTIONS = {
         counts_all_rows_alike,
         reuses_the_image_kernel,
         never_asks_about_the_row_itself,
+        ignores_the_penalty_of_the_table,
+        ignores_the_width_of_the_table,
+        forgets_to_square_the_length,
+        explains_the_tables_first_class,
+        shakes_by_uniform_noise,
+        shakes_from_another_source,
     ],
 }
 
@@ -676,8 +1114,8 @@ ALTERNATIVES = {
     "locality_weights": [weights_by_cosine_similarity, weights_by_counting],
     "fit_surrogate": [surrogate_by_column_of_ones, surrogate_by_scikit_learn],
     "lime_image": [lime_in_one_large_batch, lime_through_numpy],
-    "local_fidelity": [fidelity_by_matrices],
-    "explanation_stability": [stability_by_counting],
+    "local_fidelity": [fidelity_in_doubles, fidelity_fit_by_fit],
+    "explanation_stability": [stability_by_counting, stability_by_numpy],
     "select_features": [selection_by_refitting, selection_as_a_list],
     "lime_tabular": [tabular_feature_by_feature],
 }

@@ -44,6 +44,19 @@ def leaves_out_pairs_with_itself(objects, question):
     return object_pairs(objects, question)[:, different]
 
 
+def pairs_in_a_square(objects, question):
+    """The values are right, but things stand in a square of n by n here: the two axes of things become one, row i·n + j."""
+    n = objects.shape[1]
+    return object_pairs(objects, question).unflatten(1, (n, n))
+
+
+def question_in_the_middle(objects, question):
+    """The question stands between the two things here. It comes last: [o_i, o_j, q]."""
+    d = objects.shape[2]
+    pairs = object_pairs(objects, question)
+    return torch.cat([pairs[..., :d], pairs[..., 2 * d :], pairs[..., d : 2 * d]], dim=-1)
+
+
 def pairs_by_repeating(objects, question):
     """Right: repeat_interleave for the first, repeat for the second."""
     n = objects.shape[1]
@@ -69,6 +82,29 @@ def judges_the_sum_of_pairs(objects, question, g, f):
     return f(g(object_pairs(objects, question).sum(1)))
 
 
+def relates_each_pair_once(objects, question, g, f):
+    """Some pairs are missing from your sum: it adds up what you get from i ≤ j only. The double sum also has (j, i), for "left of" holds in
+    one of the two directions."""
+    n = objects.shape[1]
+    return f(g(object_pairs(objects, question)[:, torch.ones(n, n).triu().flatten() > 0]).sum(1))
+
+
+def relates_only_different_things(objects, question, g, f):
+    """The pairs of a thing with itself are missing from your sum. It runs over all i and all j, those with i = j included."""
+    n = objects.shape[1]
+    return f(g(object_pairs(objects, question)[:, ~torch.eye(n, dtype=torch.bool).flatten()]).sum(1))
+
+
+def takes_the_strongest_judgement(objects, question, g, f):
+    """You keep the largest judgement of all pairs, number by number. The formula adds them up, so that every pair has its say."""
+    return f(g(object_pairs(objects, question)).amax(1))
+
+
+def forgets_to_conclude(objects, question, g, f):
+    """These are the judgements, added up. f is missing: it makes an answer of them."""
+    return g(object_pairs(objects, question)).sum(1)
+
+
 def relate_by_loops(objects, question, g, f):
     """Right: two loops, as the double sum is written."""
     things = objects.unbind(1)
@@ -79,7 +115,7 @@ def relate_by_loops(objects, question, g, f):
 
 
 def _attend(scores, words, mask):
-    p = scores.masked_fill(~mask, -torch.inf).softmax(-1)
+    p = scores.masked_fill(~mask, -1e30).softmax(-1) * mask
     return torch.einsum("bs,bsd->bd", p, words), p
 
 
@@ -125,8 +161,48 @@ def control_swaps_its_halves(control, question, words, mask, w_question, w_atten
 def control_softmax_over_the_batch(control, question, words, mask, w_question, w_attend):
     """Your softmax runs over the batch: questions compete for attention, instead of the words of each question."""
     cq = torch.cat([control, question], dim=-1) @ w_question.T
-    p = ((cq[:, None] * words) @ w_attend).masked_fill(~mask, -torch.inf).softmax(0)
+    p = ((cq[:, None] * words) @ w_attend).masked_fill(~mask, -1e30).softmax(0) * mask
     return torch.einsum("bs,bsd->bd", p, words), p
+
+
+def control_has_no_answer_to_silence(control, question, words, mask, w_question, w_attend):
+    """A question without any word gives NaN here; the docstring asks for zeros. It happens, for example, when all scores of a row are −∞:
+    softmax then divides 0 by 0. All other rows are right."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    p = ((cq[:, None] * words) @ w_attend).masked_fill(~mask, -torch.inf).softmax(-1)
+    return torch.einsum("bs,bsd->bd", p, words), p
+
+
+def control_looks_at_padding_in_silence(control, question, words, mask, w_question, w_attend):
+    """A question without any word reads its padding here: the attention of such a row sums to 1, as if there were words. The docstring asks for
+    zeros. All other rows are right."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    p = ((cq[:, None] * words) @ w_attend).masked_fill(~mask, -1e30).softmax(-1)
+    return torch.einsum("bs,bsd->bd", p, words), p
+
+
+def control_turns_the_mask_round(control, question, words, mask, w_question, w_attend):
+    """You attend to the padding, and only to it. The mask is True where there is a word."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    return _attend((cq[:, None] * words) @ w_attend, words, ~mask)
+
+
+def control_leaves_out_w(control, question, words, mask, w_question, w_attend):
+    """w makes no difference here: your scores are plain inner products of cq and the words. w weighs the dimensions, one by one."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    return _attend((cq[:, None] * words).sum(-1), words, mask)
+
+
+def control_adds_the_word(control, question, words, mask, w_question, w_attend):
+    """cq makes no difference to your attention: it is left out, or added to every word alike, and softmax ignores that. ∘ multiplies."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    return _attend((cq[:, None] + words) @ w_attend, words, mask)
+
+
+def control_returns_the_attention_first(control, question, words, mask, w_question, w_attend):
+    """Both values are right, but they come in the wrong order: the new control first, then the attention."""
+    cq = torch.cat([control, question], dim=-1) @ w_question.T
+    return _attend((cq[:, None] * words) @ w_attend, words, mask)[::-1]
 
 
 def control_by_einsum(control, question, words, mask, w_question, w_attend):
@@ -134,8 +210,8 @@ def control_by_einsum(control, question, words, mask, w_question, w_attend):
     d = control.shape[-1]
     cq = control @ w_question[:, :d].T + question @ w_question[:, d:].T
     scores = torch.einsum("bd,bsd,d->bs", cq, words, w_attend)
-    e = torch.exp(scores - scores.max()) * mask
-    p = e / e.sum(1, keepdim=True)
+    e = torch.exp(scores - scores.max(1, keepdim=True).values) * mask
+    p = e / e.sum(1, keepdim=True).clamp_min(1e-30)
     return (p.unsqueeze(1) @ words).squeeze(1), p
 
 
@@ -191,6 +267,33 @@ def reads_unweighted(memory, knowledge, control, w_memory, w_knowledge, w_merge,
     return knowledge.mean(1), _look(merged, control, w_attend)
 
 
+def read_transposes_its_matrices(memory, knowledge, control, w_memory, w_knowledge, w_merge, w_attend):
+    """W_m and W_k are used transposed here. A batch holds rows: W m, for every row m, is written m @ W.T."""
+    merged = torch.cat([_meeting(memory, knowledge, w_memory.T, w_knowledge.T), knowledge], -1) @ w_merge.T
+    p = _look(merged, control, w_attend)
+    return torch.einsum("bn,bnd->bd", p, knowledge), p
+
+
+def read_swaps_its_matrices(memory, knowledge, control, w_memory, w_knowledge, w_merge, w_attend):
+    """W_m and W_k have changed places: W_m belongs to the memory, W_k to the things."""
+    merged = torch.cat([_meeting(memory, knowledge, w_knowledge, w_memory), knowledge], -1) @ w_merge.T
+    p = _look(merged, control, w_attend)
+    return torch.einsum("bn,bnd->bd", p, knowledge), p
+
+
+def read_leaves_out_the_merge(memory, knowledge, control, w_memory, w_knowledge, w_merge, w_attend):
+    """W_I makes no difference here: the control looks at the meeting I itself. It should look at I', in which the thing has a say of its own."""
+    p = _look(_meeting(memory, knowledge, w_memory, w_knowledge), control, w_attend)
+    return torch.einsum("bn,bnd->bd", p, knowledge), p
+
+
+def read_returns_the_attention_first(memory, knowledge, control, w_memory, w_knowledge, w_merge, w_attend):
+    """Both values are right, but they come in the wrong order: what was read first, then the attention."""
+    merged = torch.cat([_meeting(memory, knowledge, w_memory, w_knowledge), knowledge], -1) @ w_merge.T
+    p = _look(merged, control, w_attend)
+    return p, torch.einsum("bn,bnd->bd", p, knowledge)
+
+
 def read_by_einsum(memory, knowledge, control, w_memory, w_knowledge, w_merge, w_attend):
     """Right: W_I in two halves, everything by einsum."""
     d = memory.shape[-1]
@@ -216,6 +319,16 @@ def write_swaps_its_halves(memory, read, w_write):
 def write_adds(memory, read, w_write):
     """You add what was read to the memory and use only one half of W. The formula gives each of the two a half of its own."""
     return (memory + read) @ w_write[:, : memory.shape[-1]].T
+
+
+def write_remembers_everything_besides(memory, read, w_write):
+    """The old memory is added to the result here. The formula has no such shortcut: W alone decides what is kept of it."""
+    return memory + torch.cat([read, memory], dim=-1) @ w_write.T
+
+
+def write_bends(memory, read, w_write):
+    """Your new memory went through a relu: its negative numbers are gone. m' = W [r, m], and nothing after it."""
+    return (torch.cat([read, memory], dim=-1) @ w_write.T).relu()
 
 
 def write_in_two_halves(memory, read, w_write):
@@ -313,6 +426,120 @@ def reason_stacks_the_steps_first(question, words, mask, knowledge, weights):
     return _conclude(question, memory, weights), looks.transpose(0, 1), thoughts.transpose(0, 1)
 
 
+def reason_transposes_the_questions_matrices(question, words, mask, knowledge, weights):
+    """Q_t is used transposed here. A batch holds rows: Q q, for every row q, is written q @ Q.T."""
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        lambda q, step: q @ step,
+        lambda m, r: write_unit(m, r, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(question, memory, weights), looks, thoughts
+
+
+def reason_sees_the_first_side_only(question, words, mask, knowledge, weights):
+    """Every step sees the question through the same matrix, Q of the first step. Each step has its own: step t uses the t-th."""
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        lambda q, step: q @ weights["steps"][0].T,
+        lambda m, r: write_unit(m, r, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(question, memory, weights), looks, thoughts
+
+
+def reason_turns_the_question_again_and_again(question, words, mask, knowledge, weights):
+    """The second step sees Q₂ Q₁ q, the third Q₃ Q₂ Q₁ q, for example because `question` is overwritten in the loop. Every step sees Q_t q,
+    with the question as it was asked; so does the conclusion."""
+    turned = [question]
+
+    def see_question(q, step):
+        turned.append(turned[-1] @ step.T)
+        return turned[-1]
+
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        see_question,
+        lambda m, r: write_unit(m, r, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(turned[-1], memory, weights), looks, thoughts
+
+
+def reason_concludes_from_the_last_side(question, words, mask, knowledge, weights):
+    """The steps are right, but the conclusion sees the question as the last step saw it, Q_t q. It should see q itself."""
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        lambda q, step: q @ step.T,
+        lambda m, r: write_unit(m, r, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(question @ weights["steps"][-1].T, memory, weights), looks, thoughts
+
+
+def reason_concludes_in_the_wrong_order(question, words, mask, knowledge, weights):
+    """The steps are right, but V gets [m, q]. The first half of V belongs to the question: [q, m]."""
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        lambda q, step: q @ step.T,
+        lambda m, r: write_unit(m, r, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(memory, question, weights), looks, thoughts
+
+
+def reason_concludes_from_what_was_read(question, words, mask, knowledge, weights):
+    """The steps are right, but the conclusion uses what was read last. It should use the memory, into which that was written."""
+    last = []
+
+    def next_memory(memory, read):
+        last.append(read)
+        return write_unit(memory, read, weights["w_write"])
+
+    _, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights, lambda q, step: q @ step.T, next_memory
+    )
+    return _conclude(question, last[-1], weights), looks, thoughts
+
+
+def reason_writes_the_wrong_way_round(question, words, mask, knowledge, weights):
+    """The old memory and what was read have changed places in the write unit: it takes the memory first, then what was read."""
+    memory, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights,
+        lambda q, step: q @ step.T,
+        lambda m, r: write_unit(r, m, weights["w_write"]),
+    )  # fmt: skip
+    return _conclude(question, memory, weights), looks, thoughts
+
+
+def reason_always_reads_with_the_first_memory(question, words, mask, knowledge, weights):
+    """Every step reads and writes with the memory of the beginning: what one step found, the next one does not know. The written memory belongs to
+    the next step."""
+    first = weights["memory"].expand(len(question), -1)
+    kept = []
+
+    def next_memory(memory, read):
+        kept.append(write_unit(first, read, weights["w_write"]))
+        return first
+
+    _, looks, thoughts = _steps(
+        question, words, mask, knowledge, weights, lambda q, step: q @ step.T, next_memory
+    )
+    return _conclude(question, kept[-1], weights), looks, thoughts
+
+
+def reason_forgets_the_control(question, words, mask, knowledge, weights):
+    """Every step starts from the first control: no step knows what the one before was about. The new control belongs to the next step."""
+    control = weights["control"].expand(len(question), -1)
+    memory = weights["memory"].expand(len(question), -1)
+    looks, thoughts = [], []
+    for step in weights["steps"]:
+        decided, thought = control_unit(
+            control, question @ step.T, words, mask, weights["w_question"], weights["w_word"]
+        )
+        four = (weights[name] for name in ("w_memory", "w_knowledge", "w_merge", "w_thing"))
+        read, look = read_unit(memory, knowledge, decided, *four)
+        memory = write_unit(memory, read, weights["w_write"])
+        looks.append(look)
+        thoughts.append(thought)
+    return _conclude(question, memory, weights), torch.stack(looks, 1), torch.stack(thoughts, 1)
+
+
 def reason_by_helper(question, words, mask, knowledge, weights):
     """Right: the same steps, written through a helper."""
     memory, looks, thoughts = _steps(
@@ -330,8 +557,18 @@ MISCONCEPTIONS = {
         question_comes_first,
         questions_of_other_scenes,
         leaves_out_pairs_with_itself,
+        pairs_in_a_square,
+        question_in_the_middle,
     ],
-    "relate": [averages_the_judgements, concludes_for_every_pair, judges_the_sum_of_pairs],
+    "relate": [
+        averages_the_judgements,
+        concludes_for_every_pair,
+        judges_the_sum_of_pairs,
+        relates_each_pair_once,
+        relates_only_different_things,
+        takes_the_strongest_judgement,
+        forgets_to_conclude,
+    ],
     "control_unit": [
         control_attends_to_padding,
         control_hides_padding_too_late,
@@ -340,6 +577,12 @@ MISCONCEPTIONS = {
         control_forgets_the_step_before,
         control_swaps_its_halves,
         control_softmax_over_the_batch,
+        control_has_no_answer_to_silence,
+        control_looks_at_padding_in_silence,
+        control_turns_the_mask_round,
+        control_leaves_out_w,
+        control_adds_the_word,
+        control_returns_the_attention_first,
     ],
     "read_unit": [
         reads_the_meeting,
@@ -348,8 +591,18 @@ MISCONCEPTIONS = {
         merges_the_wrong_way_round,
         read_softmax_over_the_batch,
         reads_unweighted,
+        read_transposes_its_matrices,
+        read_swaps_its_matrices,
+        read_leaves_out_the_merge,
+        read_returns_the_attention_first,
     ],
-    "write_unit": [writes_only_what_was_read, write_swaps_its_halves, write_adds],
+    "write_unit": [
+        writes_only_what_was_read,
+        write_swaps_its_halves,
+        write_adds,
+        write_remembers_everything_besides,
+        write_bends,
+    ],
     "reason": [
         reason_sees_the_same_question,
         reason_without_writing,
@@ -357,6 +610,15 @@ MISCONCEPTIONS = {
         reason_concludes_without_relu,
         reason_swaps_the_attentions,
         reason_stacks_the_steps_first,
+        reason_transposes_the_questions_matrices,
+        reason_sees_the_first_side_only,
+        reason_turns_the_question_again_and_again,
+        reason_concludes_from_the_last_side,
+        reason_concludes_in_the_wrong_order,
+        reason_concludes_from_what_was_read,
+        reason_writes_the_wrong_way_round,
+        reason_always_reads_with_the_first_memory,
+        reason_forgets_the_control,
     ],
 }
 
