@@ -15,16 +15,19 @@ own and what the sandbox measured of the submissions; for plain nbgrader, that o
 
 import argparse
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -191,7 +194,7 @@ def _mixed(
     """A third right, a third with a misconception, a third that raises: those run once more, with the public cases."""
     name, wrong = next((name, many[0]) for name, many in misconceptions_of(chapter).items() if many)
     crash = f"def {name}(*arguments, **options):\n    return 1 / 0\n"
-    bodies = [None, standalone(chapter, name, wrong), crash]
+    bodies = [None, _as_students_write(chapter, name, wrong), crash]
     kinds = [notebook if body is None else solved(untouched, chapter, {name: body}) for body in bodies]
     for other in kinds[1:]:
         if not options.all_cells:
@@ -200,6 +203,13 @@ def _mixed(
     shutil.copytree(place / "empty", root)
     clock, _ = _ours(ClassFolder(root), chapter, kinds, options.submissions, options, "mixed class")
     print(f"mixed class: {clock / all_right:.2f} × the time of one in which all is right")
+
+
+def _as_students_write(chapter: str, name: str, wrong: Callable[..., Any]) -> str:
+    """A misconception in a cell of the notebook: under the exercise's own name, and not in a function around it."""
+    source, own = standalone(chapter, name, wrong), wrong.__name__
+    body = source.partition("def _written():\n")[2].rpartition(f"\n    return {own}\n")[0]
+    return re.sub(rf"\b{own}\b", name, textwrap.dedent(body))
 
 
 def _sleeping(place: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace) -> None:
