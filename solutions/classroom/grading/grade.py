@@ -91,9 +91,9 @@ def grade_class(
     torch.set_num_threads(1)
     with locked(folder):
         assignments = [Assignment(folder, chapter) for chapter in chapters]
-        for assignment in assignments:  # all of them before the first is graded
-            to_grade_by(assignment)
-        rules, limits = class_rules(folder), limits or limits_of(folder)
+        for assignment in assignments:
+            _ = assignment.notebook  # nothing starts for what was never released
+        limits = limits or limits_of(folder)
         sandbox, stopped = None, threading.Event()
         if record is None:
             sandbox = Sandbox(limits, isolation=isolation, device=device)
@@ -101,8 +101,12 @@ def grade_class(
         elif executor is not None:
             record = partial(_far, executor, record, stopped)
         pool = ThreadPoolExecutor(max_workers=jobs if executor is None else AHEAD)
+        # meanwhile it is looked up what to grade by
         warming = pool.submit(getattr, sandbox, "isolation") if sandbox is not None else None
         try:
+            for assignment in assignments:  # all of them before the first is graded
+                to_grade_by(assignment)
+            rules = class_rules(folder)
             with open_to_enter(folder) as gradebook:
                 for assignment in assignments:
                     terms = Terms(assignment, limits, device)
@@ -159,7 +163,7 @@ class _Chapter:
 
     def _begin(self, student: str) -> None:
         handed_in = road.read(self.terms, student)
-        known = road.remembered(handed_in) if handed_in.job is None or not self.again else None
+        known = road.remembered(handed_in, self.again)
         if known is not None:
             self.done.append(known)
         else:
@@ -167,7 +171,7 @@ class _Chapter:
 
     def _record(self, handed_in: HandedIn) -> Recorded:
         """In a thread of the pool: when the grader is killed a moment later, nothing of this runs again."""
-        return road.settle(road.record(handed_in, self.run, again=True), self.run)
+        return road.settle(road.record(handed_in, self.run), self.run)
 
     def _finished(self, most: int) -> Iterator[Graded]:
         """Book what is done; wait until no more than `most` are not."""

@@ -86,19 +86,16 @@ def to_run(terms: Terms, student: str, notebook: NotebookNode) -> HandedIn:
     return HandedIn(terms, student, notebook, job, digest_of(job, terms.assignment.chapter, terms.limits))
 
 
-def remembered(handed_in: HandedIn) -> Recorded | None:
-    """What an equal job did before; None when it has to run."""
+def remembered(handed_in: HandedIn, again: bool = False) -> Recorded | None:
+    """What an equal job did before; None when it has to run. again: run it in any case."""
     if handed_in.job is None:
         return Recorded(handed_in)
-    result = recorded(handed_in.assignment, handed_in.digest)
+    result = None if again else recorded(handed_in.assignment, handed_in.digest)
     return None if result is None else Recorded(handed_in, result)
 
 
-def record(handed_in: HandedIn, run: Run, again: bool = False) -> Recorded:
-    """Run it, or remember. again: run it in any case."""
-    known = remembered(handed_in) if handed_in.job is None or not again else None
-    if known is not None:
-        return known
+def record(handed_in: HandedIn, run: Run) -> Recorded:
+    """Run what is not remembered."""
     assert handed_in.job is not None
     return Recorded(handed_in, run(handed_in.job), now=True)
 
