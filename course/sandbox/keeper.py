@@ -117,7 +117,7 @@ class Keeper:
                     "line": line,
                     "status": reason or ("raised" if error else "ran"),
                     "seconds": time.monotonic() - started,
-                    "cpu": self.watch.cpu,
+                    "cpu": self.watch.spent(),
                 }
             )
             if reason == ALL_TIME_USED:
@@ -192,7 +192,7 @@ class Keeper:
                     "reason": reason,
                     "allowed": allowed,
                     "seconds": time.monotonic() - started,
-                    "cpu": self.watch.cpu,
+                    "cpu": self.watch.spent(),
                 },
                 answer,
             )
@@ -203,7 +203,7 @@ class Keeper:
     def _listen(self, link: Link, sending: bytes = b"") -> tuple[Message | None, str]:
         """The next message from a student's process, or the reason why there is none."""
         started, pause = time.monotonic(), 0.02
-        first = self.watch.usage().cpu
+        first = self.watch.spent()
         rest = memoryview(sending)
         next_check = started + pause
         while True:
