@@ -25,6 +25,9 @@ _LARGEST_TREE = 4 << 20
 _MOST_ALONE = 2
 """Exercises that come to grief in company before none has any."""
 
+_SOON = 1.0
+"""Seconds; whatever took longer to come to grief may do so for all that call it, and is not waited for once for each."""
+
 _MOST_CASES = 100
 """Cases of one recording; exercises have a handful. A tensor of millions in their place would be taken apart one by one."""
 
@@ -248,7 +251,7 @@ class Attempts:
                 and not self.all_used
                 and (not recorded or any(outcome.raised == "MemoryError" for outcome in recorded))
             ):
-                raise _Apart([id])
+                raise _Apart([id] if seconds < _SOON else shared)
 
     def _accept(self, name: str, answer: bytes) -> None:
         """Take a recording in, if it is one and is not larger unpacked than it may be packed."""
