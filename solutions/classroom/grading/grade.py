@@ -179,7 +179,7 @@ class _Chapter:
             for recording in [one for one in self.running if one.done()]:
                 del self.running[recording]
                 self.done.append(recording.result())
-            while self._is_time():
+            while self._is_time(last=not most and not self.running):
                 together, self.done = self.done[:TOGETHER], self.done[TOGETHER:]
                 yield from self._booked(together)
                 self.booked = time.monotonic()
@@ -189,10 +189,10 @@ class _Chapter:
                 self.watch([one.student for recording, one in self.running.items() if recording.running()])
             wait(self.running, timeout=PATIENCE if self.done else 1, return_when=FIRST_COMPLETED)
 
-    def _is_time(self) -> bool:
-        """Whether to book what is done: enough for a transaction, or all there is for a while."""
+    def _is_time(self, last: bool) -> bool:
+        """Whether to book what is done: enough for a transaction, or all there is for a while. last: nobody else comes."""
         waited = time.monotonic() - self.booked > PATIENCE
-        return bool(self.done) and (len(self.done) >= TOGETHER or waited or not self.running)
+        return bool(self.done) and (len(self.done) >= TOGETHER or waited or last)
 
     def _booked(self, recorded: Sequence[Recorded]) -> Iterator[Graded]:
         """Convert these and bring them into the gradebook together."""
