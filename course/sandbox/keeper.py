@@ -167,7 +167,9 @@ class Keeper:
             time.sleep(0.001)
         self.watch.kill_all(waiting)
         if self.watch.notebook not in waiting:
-            self.watch.notebook = 0  # it may only be buried later, and must not be taken for an answer's end then
+            self.watch.notebook = (
+                0  # it may only be buried later, and must not be taken for an answer's end then
+            )
 
     # the snapshots' answers
 
