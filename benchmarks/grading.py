@@ -1,33 +1,39 @@
 """How fast a class is graded: plain `nbgrader autograde` and `classroom grade`, the same notebooks in one run.
 
-    make bench-grading                                    60 submissions of a real chapter
-    python benchmarks/grading.py --many 1000              cost per submission from 60 to 1,000, and memory
+    make bench-grading                          60 submissions of a real chapter, and a class of 1,000: ten minutes
+    python benchmarks/grading.py --many 0       without the class of 1,000
 
 Plain nbgrader gets the same chapter with an ordinary test in the notebook: its graded cell calls `check`, which
 records and compares in the kernel. Both run the same cells: those that grading needs, pictures and demonstrations are
 taken out of both (`--all-cells` leaves them in, and plain nbgrader runs them). Plain nbgrader works one after the other
 at constant cost, so `--plain N` lets it grade only the first N.
 
-Rows: both · the serial part (the grader's own thread does it for every submission; recordings that only sleep show that
-it is what limits many workers) · a class of which a third is wrong and a third crashes. Processor time is the grader's
-own and what the sandbox measured of the submissions; for plain nbgrader, that of all its processes.
+Rows: both · a class of which a third is wrong and a third crashes · the serial part, with recordings that only sleep (what
+the grader's own process does for every submission, of which one thing happens at a time: it is what limits many workers)
+· a class of 1,000 of a cheap notebook beside one of 60. Processor time is the grader's own and what the sandbox measured
+of the submissions; for plain nbgrader, that of all its processes. Last comes a table of what is asked and what was found.
 """
 
 import argparse
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
+from targets import Table
 
 from course.exercises import chapter_named, exercises_of
 from solutions.classroom.assignment import Assignment
@@ -62,17 +68,25 @@ def main() -> None:
         print(
             f"{chapter}: {len(exercises_of(chapter))} exercises, {cells} code cells, {os.cpu_count()} cores"
         )
+        found = Table(44, 10, 12)
         plain = _plain(place / "plain", chapter, notebook, options.plain) if options.plain else None
         ours = _ours(folder, chapter, [notebook], options.submissions, options)
+        mixed = _mixed(place, chapter, notebook, untouched, options)
+        serial = _sleeping(place, chapter, notebook, options)
+        many = _many(place / "empty", chapter, notebook, options) if options.many else []
         if plain:
-            print(
-                f"ratio: {plain[0] / ours[0]:.1f} × the throughput by the clock,"
-                f" {plain[1] / ours[1]:.1f} × less processor time per submission"
-            )
-        _mixed(place, chapter, notebook, untouched, ours[0], options)
-        _sleeping(place, chapter, notebook, options)
-        if options.many:
-            _many(place / "empty", chapter, notebook, options)
+            ratio, less = plain.clock / ours.clock, plain.cpu / ours.cpu
+            found.line("× the throughput of plain nbgrader", f"{ratio:.1f}", ">= 25", ratio >= 25)
+            found.line("× less processor time a submission", f"{less:.1f}")
+        for workers, seconds in serial.items():
+            found.line(f"serial part, {workers} workers", f"{seconds:.3f} s", "<= 0.030 s", seconds <= 0.03)
+        slower = mixed.clock / ours.clock
+        found.line("× the time of an all-right class: mixed", f"{slower:.2f}", "<= 1.2", slower <= 1.2)
+        if many:
+            growth = many[-1].clock / many[0].clock
+            found.line(f"× the time in a class of {options.many:,}", f"{growth:.2f}", "<= 1.1", growth <= 1.1)
+        memory = max(one.memory for one in [ours, mixed, *many])
+        found.line("memory of grader and sandbox", f"{memory:.2f} GB", "<= 1.5 GB", memory <= 1.5)
 
 
 def _options() -> argparse.Namespace:
@@ -86,9 +100,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--isolation", default="auto")
-    parser.add_argument(
-        "--many", type=int, default=0, help="then grade a class of this size, without demonstrations"
-    )
+    parser.add_argument("--many", type=int, default=1000, help="then grade a class of this size (0: none)")
     parser.add_argument(
         "--all-cells", action="store_true", help="with the chapter's pictures and demonstrations"
     )
@@ -124,8 +136,16 @@ def _cpu() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def _plain(root: Path, chapter: str, notebook: NotebookNode, count: int) -> tuple[float, float]:
-    """Seconds by the clock and of processor time per submission, by nbgrader as it comes."""
+class Cost(NamedTuple):
+    """Seconds a submission, by the clock and of the processor; and gigabytes at most."""
+
+    clock: float
+    cpu: float
+    memory: float = 0.0
+
+
+def _plain(root: Path, chapter: str, notebook: NotebookNode, count: int) -> Cost:
+    """By nbgrader as it comes."""
     (root / "source" / chapter).mkdir(parents=True)
     build_assignment(chapter, root / "source" / chapter)
     (root / "nbgrader_config.py").write_text(CONFIG)
@@ -138,7 +158,7 @@ def _plain(root: Path, chapter: str, notebook: NotebookNode, count: int) -> tupl
     print(
         f"plain nbgrader   {graded:4d} submissions: {clock:.2f} s each by the clock, {cpu:.2f} s of processor time"
     )
-    return clock, cpu
+    return Cost(clock, cpu)
 
 
 def _nbgrader(root: Path, *arguments: str) -> None:
@@ -156,7 +176,7 @@ def _ours(
     count: int,
     options: argparse.Namespace,
     name: str = "classroom grade",
-) -> tuple[float, float]:
+) -> Cost:
     """The same by ours; the notebooks are handed in in turn."""
     _hand_in(folder.root, chapter, notebooks, count)
     spent: list[float] = []
@@ -168,7 +188,8 @@ def _ours(
             return result
 
         clock, own = time.monotonic(), time.process_time()
-        with _Memory() as memory:
+        with _Memory() as memory, ThreadPoolExecutor(1) as warming:
+            warming.submit(getattr, sandbox, "isolation")  # as the command does
             graded = list(grade_class(folder, [chapter], jobs=options.jobs, record=record))
         clock, own = (time.monotonic() - clock) / count, (time.process_time() - own) / count
     cpu = own + sum(spent) / count
@@ -177,7 +198,7 @@ def _ours(
         f" ({own:.3f} s the grader's own; {options.jobs} at a time; start of the sandbox included by the clock);"
         f" grader at most {memory.most / 2**30:.2f} GB"
     )
-    return clock, cpu
+    return Cost(clock, cpu, memory.most / 2**30)
 
 
 def _mixed(
@@ -185,26 +206,34 @@ def _mixed(
     chapter: str,
     notebook: NotebookNode,
     untouched: NotebookNode,
-    all_right: float,
     options: argparse.Namespace,
-) -> None:
+) -> Cost:
     """A third right, a third with a misconception, a third that raises: those run once more, with the public cases."""
     name, wrong = next((name, many[0]) for name, many in misconceptions_of(chapter).items() if many)
     crash = f"def {name}(*arguments, **options):\n    return 1 / 0\n"
-    bodies = [None, standalone(chapter, name, wrong), crash]
+    bodies = [None, _as_students_write(chapter, name, wrong), crash]
     kinds = [notebook if body is None else solved(untouched, chapter, {name: body}) for body in bodies]
     for other in kinds[1:]:
         if not options.all_cells:
             other.cells = _needed(other, untouched)
     root = place / "mixed"
     shutil.copytree(place / "empty", root)
-    clock, _ = _ours(ClassFolder(root), chapter, kinds, options.submissions, options, "mixed class")
-    print(f"mixed class: {clock / all_right:.2f} × the time of one in which all is right")
+    return _ours(ClassFolder(root), chapter, kinds, options.submissions, options, "mixed class")
 
 
-def _sleeping(place: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace) -> None:
-    """Recordings that take a while and no processor, as if there were as many cores as workers."""
+def _as_students_write(chapter: str, name: str, wrong: Callable[..., Any]) -> str:
+    """A misconception in a cell of the notebook: under the exercise's own name, and not in a function around it."""
+    source, own = standalone(chapter, name, wrong), wrong.__name__
+    body = source.partition("def _written():\n")[2].rpartition(f"\n    return {own}\n")[0]
+    return re.sub(rf"\b{own}\b", name, textwrap.dedent(body))
+
+
+def _sleeping(
+    place: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace
+) -> dict[int, float]:
+    """workers → the serial part. Recordings that take a while and no processor, as if there were as many cores as workers."""
     results: list[Result] = []
+    serial: dict[int, float] = {}
     for workers in (1, 8, 32):
         root = place / f"sleeping-{workers}"
         shutil.copytree(place / "empty", root)
@@ -224,23 +253,29 @@ def _sleeping(place: Path, chapter: str, notebook: NotebookNode, options: argpar
 
                 list(grade_class(ClassFolder(root), [chapter], record=once))
             continue
-        clock, own = time.monotonic(), time.process_time()
+        clock, own, thread = time.monotonic(), time.process_time(), time.thread_time()
         list(grade_class(ClassFolder(root), [chapter], jobs=workers, record=sleep))
         clock, own = (time.monotonic() - clock) / count, (time.process_time() - own) / count
+        thread = (time.thread_time() - thread) / count
+        serial[workers] = own
         print(
             f"sleeping {SLEEP:g} s    {count:4d} submissions, {workers:2d} workers: {clock:.3f} s each by the clock;"
-            f" serial part {own:.3f} s; the workers alone would take {SLEEP / workers:.3f} s"
+            f" serial part {own:.3f} s, {thread:.3f} s of it in the thread that books;"
+            f" the workers alone would take {SLEEP / workers:.3f} s"
         )
+    return serial
 
 
-def _many(empty: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace) -> None:
-    """What a submission costs in a small and in a large class of a cheap chapter."""
+def _many(empty: Path, chapter: str, notebook: NotebookNode, options: argparse.Namespace) -> list[Cost]:
+    """What a submission costs in a small and in a large class of a cheap notebook."""
+    costs = []
     bare = deepcopy(notebook)
     bare.cells = [cell for cell in bare.cells if "nbgrader" in cell.metadata]
     for count in (options.submissions, options.many):
         root = empty.with_name(f"class-of-{count}")
         shutil.copytree(empty, root)
-        _ours(ClassFolder(root), chapter, [bare], count, options)
+        costs.append(_ours(ClassFolder(root), chapter, [bare], count, options))
+    return costs
 
 
 class _Memory:

@@ -44,7 +44,12 @@ FIRST = {
     f"    return {SCORES} if not hasattr(email, 'generator') else x",
     "needs what a decorator leaves": f"def linear_scores(x, w):\n    return {SCORES} if BOX else x",
     "leaves a module": f"def linear_scores(x, w):\n    from email import generator\n    return {SCORES}",
+    "leaves a setting": "def linear_scores(x, w):\n"
+    f"    torch.use_deterministic_algorithms(False, warn_only=True)\n    return {SCORES}",
     "leaves something in a box": f"def linear_scores(x, w):\n    BOX.append(x)\n    return {SCORES}",
+    "wrong": f"def linear_scores(x, w):\n    return {SCORES} + 1",
+    "crashes": "def linear_scores(x, w):\n    return 1 / 0",
+    "leaves a setting and is wrong": f"def linear_scores(x, w):\n    torch.set_grad_enabled(False)\n    return {SCORES} + 1",
     "is right where it was defined": f"def linear_scores(x, w):\n    return {SCORES} if HERE == '__main__' else x",
 }
 BETWEEN = {
@@ -62,6 +67,8 @@ SECOND = {
     "needs a module that others load": "def soft_threshold(w, threshold):\n    email.generator\n    return "
     + SHRINK,
     "needs a full box": f"def soft_threshold(w, threshold):\n    return {SHRINK} if BOX else w",
+    "wrong": f"def soft_threshold(w, threshold):\n    return {SHRINK} + 1",
+    "needs a setting": f"def soft_threshold(w, threshold):\n    return {SHRINK} if torch.is_deterministic_algorithms_warn_only_enabled() else w",
     "replaces the first's helper": "def product(x, w):\n    return w * 0\n"
     f"def soft_threshold(w, threshold):\n    return {SHRINK}",
 }
@@ -103,6 +110,11 @@ TELLING = [
     ("needs what a decorator leaves", "a decorator", "plain"),
     ("leaves a module", "nothing", "needs a module that others load"),
     ("leaves something in a box", "nothing", "needs a full box"),
+    ("leaves a setting", "nothing", "needs a setting"),
+    ("wrong", "nothing", "plain"),
+    ("wrong", "a helper", "wrong"),
+    ("crashes", "nothing", "wrong"),
+    ("plain", "a class with a hook", "wrong"),
 ]
 """Those in which the one cell is there for the other; of the rest, every eleventh, or all with COURSE_COMPANY=1."""
 

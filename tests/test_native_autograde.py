@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from nbformat import NotebookNode
 
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError, new_class
 from solutions.classroom.gradebook import open_gradebook
+from solutions.classroom.grading.booking import file_of
 from solutions.classroom.grading.class_rules import class_rules
 from solutions.classroom.grading.grade import grade_class
 from solutions.classroom.proof.simulated_class import solved
@@ -195,3 +197,20 @@ def test_what_a_class_adds_to_nbgrader_s_autograde_is_not_left_out_silently(tmp_
     )
     with pytest.raises(ClassFolderError, match="autograde_preprocessors"):
         class_rules(folder)
+
+
+def test_a_restored_notebook_is_written_as_nbformat_writes_it(tmp_path: Path) -> None:
+    folder = new_class(tmp_path / "class")
+    release(folder, CHAPTER)
+    released = Assignment(folder, CHAPTER).notebook
+    for words in ("Because.", "öäü \u2028 \x0b\nnext\r\nline\n", "", "![a](attachment:a.png)"):
+        notebook = solved(released, CHAPTER)
+        notebook.cells[2].source = words
+        code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        code.outputs = [
+            nbformat.v4.new_output("stream", text=words),
+            nbformat.v4.new_output("error", ename="E", evalue=words, traceback=[words]),
+        ]
+        if "attachment" in words:
+            notebook.cells[2].attachments = {"a.png": {"image/png": "aGFsbG8=", "text/plain": "a\nb"}}
+        assert file_of(notebook) == notebook_bytes(notebook)

@@ -4,9 +4,10 @@ import pytest
 
 from course.exercises import chapters
 from solutions.classroom.release.source_notebook import source_notebook, student_notebook
+from solutions.classroom.submission.job_and_result import apart, only
 from solutions.classroom.submission.running_once import steps_of
 from solutions.classroom.submission.sandbox import Step
-from solutions.classroom.submission.sharing import share_snapshots
+from solutions.classroom.submission.sharing import leaves_nothing, share_snapshots
 
 FIRST = "import torch\n\ndef first(x):\n    return x + 1"
 SECOND = "def second(x):\n    return first(x) + 1"
@@ -161,3 +162,95 @@ def test_in_every_chapter_most_exercises_share(chapter: str) -> None:
     graded = [step for step in steps if step.exercise]
     assert not graded[-1].shares
     assert sum(not step.shares for step in graded) <= 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "y = torch.nn.functional.relu(x); y[0] = 3",
+        "x.grad = None; x.requires_grad_(); torch.autograd.grad(x.sum(), x)",
+        "handle = model.register_forward_hook(print)",
+        "with torch.no_grad():\n        y = first(x)",
+        "raise ValueError(f'{x:g}')",
+        "return 1 / 0",
+    ],
+)
+def test_what_only_computes_leaves_nothing(line: str) -> None:
+    assert leaves_nothing(
+        [Step("a", FIRST), Step("?", "", "first"), Step("b", f"def f(x, model):\n    {line}")]
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch.set_grad_enabled(False)",
+        "setting = torch.set_default_dtype; setting(x)",
+        "lib = torch; lib.set_default_dtype(x)",
+        "torch.backends.mkldnn.flags()",
+        "torch._C._set_grad_enabled(False)",
+        "cls = type(x); cls.forward = None",
+        "type(x).grad = None",
+        "torch.inference_mode()",
+        "guard = torch.no_grad(); guard.__enter__()",
+        "nn.modules.module.register_module_forward_hook(print)",
+        "np.seterr(all='raise')",
+        "import warnings",
+        "warnings.simplefilter('error')",
+        "unknown(x)",
+        "open('note', 'w')",
+        "check(first)",
+    ],
+)
+def test_what_could_leave_something_is_not_taken_for_plain(line: str) -> None:
+    heads = (
+        "import torch, warnings\nfrom torch import nn\nimport numpy as np\nfrom course.check import check\n"
+    )
+    cells = [Step("a", heads), Step("b", FIRST), Step("c", f"def f(x):\n    {line}")]
+    assert leaves_nothing(cells[:2])
+    assert not leaves_nothing(cells)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "from functools import cache\n@cache\ndef f(x):\n    return x",
+        "import functools\n@functools.lru_cache(maxsize=None)\ndef f(x):\n    return x",
+        "from torch import set_default_dtype as f\ndef g(x):\n    f(x)",
+        "import torch as math\ndef g(x):\n    return math.set_default_dtype(x)",
+        "from os import environ\ndef g(x):\n    return environ",
+        "%time 3",
+        "#" * 300_000,
+    ],
+)
+def test_nor_is_a_cell_that_remembers_or_hides_where_it_reaches(cell: str) -> None:
+    assert not leaves_nothing([Step("a", FIRST), Step("b", cell)])
+
+
+def test_most_chapters_are_plain_when_solved() -> None:
+    solved = {chapter: source_notebook(chapter) for chapter in chapters()}
+    plain = [leaves_nothing(steps_of(chapter, notebook, notebook)) for chapter, notebook in solved.items()]
+    assert sum(plain) >= len(plain) - 3
+
+
+CHAIN = [
+    Step("a", "", "a", True), Step("1", "x"), Step("b", "", "b", True), Step("c", "", "c"),
+    Step("d", "", "d", True), Step("e", "", "e"),
+]  # fmt: skip
+
+
+def test_who_is_asked_alone_parts_those_before_from_those_behind() -> None:
+    assert [step.shares for step in apart(CHAIN, {"b"})] == [False] * 4 + [True, False]
+    assert [step.shares for step in apart(CHAIN, {"e"})] == [True, False, True, False, False, False]
+    assert apart(CHAIN, set()) == CHAIN
+
+
+@pytest.mark.parametrize(
+    ("names", "sharing"),
+    [("abcde", "abd"), ("ac", "a"), ("ab", "a"), ("be", ""), ("de", "d"), ("ade", "d"), ("", "")],
+)
+def test_those_that_are_asked_again_share_with_whom_they_shared(names: str, sharing: str) -> None:
+    kept = only([*names], CHAIN)
+    assert [step.exercise for step in kept if step.exercise] == [*names]
+    assert [step.exercise for step in kept if step.shares] == [*sharing]
+    assert Step("1", "x") in kept

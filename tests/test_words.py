@@ -11,7 +11,7 @@ from course.judging.verdict import Verdict
 from solutions.classroom.grading.judge import NOT_RIGHT, ONLY_HIDDEN, judge
 from solutions.classroom.grading.settle import settled
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
-from solutions.classroom.submission.sandbox import Job, Result, Step
+from solutions.classroom.submission.sandbox import CellResult, Job, Result, Step
 
 CHAPTER, NAME = "13_self_attention", "split_heads"
 SOURCE = "def split_heads(x, heads):\n    raise KeyError  # [/b]\x1b[31m\n    raise OSError"
@@ -124,3 +124,33 @@ def test_whoever_is_right_is_asked_no_second_time() -> None:
 
     first = Result(recordings={name: part.expected for name, part in sheet(True).items()})
     assert settled(first, job(), CHAPTER, sheet(True), never) is first
+
+
+@pytest.mark.parametrize(
+    ("source", "runs"),
+    [
+        ("def split_heads(x, heads):\n    raise KeyError", 1),
+        ("def split_heads(x, heads):\n    open('note')", 2),
+    ],
+    ids=["plain", "not plain"],
+)
+def test_what_shared_a_process_is_recorded_again_unless_its_functions_only_compute(
+    source: str, runs: int
+) -> None:
+    asked: list[Job] = []
+
+    def record(again: Job) -> Result:
+        asked.append(again)
+        cells = {"check": CellResult("check", status="ran")}
+        return Result(cells=cells, recordings={NAME: raised("KeyError")})
+
+    first = Result(recordings={name: part.expected for name, part in sheet(True).items()})
+    first.recordings[NAME] = raised("OSError")
+    first.together = [NAME, "merge_heads"]
+    settled(first, job(source), CHAPTER, sheet(True), record)
+    assert len(asked) == runs
+    assert [archive.unpack(one.questions)[NAME]["seeds"] for one in asked[-1:]] == [PUBLIC_SEEDS]
+    first.together = []  # it was recorded apart in the first place
+    asked.clear()
+    settled(first, job(source), CHAPTER, sheet(True), record)
+    assert len(asked) == 1

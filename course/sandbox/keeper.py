@@ -117,7 +117,7 @@ class Keeper:
                     "line": line,
                     "status": reason or ("raised" if error else "ran"),
                     "seconds": time.monotonic() - started,
-                    "cpu": self.watch.cpu,
+                    "cpu": self.watch.spent(),
                 }
             )
             if reason == ALL_TIME_USED:
@@ -166,6 +166,10 @@ class Keeper:
             self.watch.bury()
             time.sleep(0.001)
         self.watch.kill_all(waiting)
+        if self.watch.notebook not in waiting:
+            self.watch.notebook = (
+                0  # it may only be buried later, and must not be taken for an answer's end then
+            )
 
     # the snapshots' answers
 
@@ -192,7 +196,7 @@ class Keeper:
                     "reason": reason,
                     "allowed": allowed,
                     "seconds": time.monotonic() - started,
-                    "cpu": self.watch.cpu,
+                    "cpu": self.watch.spent(),
                 },
                 answer,
             )
@@ -203,7 +207,7 @@ class Keeper:
     def _listen(self, link: Link, sending: bytes = b"") -> tuple[Message | None, str]:
         """The next message from a student's process, or the reason why there is none."""
         started, pause = time.monotonic(), 0.02
-        first = self.watch.usage().cpu
+        first = self.watch.spent()
         rest = memoryview(sending)
         next_check = started + pause
         while True:

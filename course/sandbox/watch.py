@@ -107,10 +107,19 @@ class Watch:
             return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != own]
         return descendants(os.getpid())
 
+    def spent(self) -> float:
+        """Seconds of the processor until now."""
+        self.cpu = self.counters.cpu() or self.usage().cpu
+        return self.cpu
+
     def usage(self) -> Usage:
-        """What all processes use now; quick, and rather too much than too little."""
+        """What all processes use now; quick, and rather too much than too little. Memory only where no control group counts it."""
+        pids = self._processes()
+        if counted := self.counters.cpu():
+            self.cpu = counted
+            return Usage(len(pids), counted)
         usage = Usage(cpu=self._buried_cpu)
-        for pid in self._processes():
+        for pid in pids:
             with contextlib.suppress(OSError, IndexError):
                 words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 usage.processes += 1
@@ -119,7 +128,7 @@ class Watch:
                 usage.memory += max(0, own_memory(pid) - self._base, sizes(pid, "VmSize") - self._base_size)
         # a child of whoever ignores its children's end is buried by nobody: what it was last seen to have used counts
         usage.cpu = max(usage.cpu, sum(self._seen_cpu.values()))
-        self.cpu = usage.cpu = self.counters.cpu() or usage.cpu
+        self.cpu = usage.cpu
         return usage
 
     def _too_much_memory(self, usage: Usage) -> bool:

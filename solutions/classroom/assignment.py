@@ -101,7 +101,7 @@ class Assignment:
 
     @property
     def released_with(self) -> Kept:
-        """The same. Raises ClassFolderError when there is nothing."""
+        """What the chapter was released with. Raises ClassFolderError when nothing of it is kept."""
         found = self.kept
         if found is None:
             raise ClassFolderError(

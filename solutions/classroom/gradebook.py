@@ -24,11 +24,16 @@ def url(folder: ClassFolder) -> str:
     return f"sqlite:///{folder.gradebook}"
 
 
+def path_to_programs() -> str:
+    """PATH with this environment's programs first: nbgrader calls `alembic` and others by name."""
+    programs = str(Path(sys.executable).parent)
+    others = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder != programs]
+    return os.pathsep.join([programs, *others])
+
+
 def open_gradebook(folder: ClassFolder) -> Gradebook:
     """nbgrader's gradebook of this class, to be used in a `with`."""
-    programs = str(Path(sys.executable).parent)  # to make a new one, nbgrader calls `alembic` by name
-    if programs not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
+    os.environ["PATH"] = path_to_programs()
     return Gradebook(url(folder), course_id_of(folder))
 
 

@@ -4,10 +4,11 @@ This does what `nbgrader autograde` does, without converting the notebook twice 
 compares all files and rows with nbgrader's own.
 """
 
+import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ from nbgrader.api import (
 from sqlalchemy.exc import OperationalError
 
 from solutions.classroom.assignment import Assignment
-from solutions.classroom.folder import ClassFolderError
+from solutions.classroom.folder import ClassFolder, ClassFolderError
 from solutions.classroom.gradebook import IN_USE, at_once, is_busy, open_gradebook
 from solutions.classroom.grading.class_rules import ClassRules
 from solutions.classroom.grading.exchange import Stamp, carry_over
 from solutions.classroom.grading.rereading import keep_texts, texts_before
+from solutions.classroom.release.source_notebook import notebook_bytes
 
 
 class LatePolicyError(Exception):
@@ -75,6 +77,27 @@ def scores_of(notebook: NotebookNode) -> tuple[dict[str, float | None], dict[str
     return scores, blank
 
 
+def file_of(notebook: NotebookNode) -> bytes:
+    """A restored notebook as nbformat writes it, which copies it and looks through all of it first."""
+    if any("attachments" in cell for cell in notebook.cells):
+        return notebook_bytes(notebook)
+    cells = [_in_lines(cell) for cell in notebook.cells]
+    text = json.dumps(
+        {**notebook, "cells": cells}, indent=1, sort_keys=True, separators=(",", ": "), ensure_ascii=False
+    )
+    return (text + "\n").encode()
+
+
+def _in_lines(cell: NotebookNode) -> dict[str, Any]:
+    found = {**cell, "source": cell.source.splitlines(True)}
+    if "outputs" in cell:
+        found["outputs"] = [
+            {**output, "text": output.text.splitlines(True)} if output.output_type == "stream" else output
+            for output in cell.outputs
+        ]
+    return found
+
+
 def lay_down(assignment: Assignment, student: str, notebook: bytes, rules: ClassRules) -> None:
     """Everything under `autograded`: the notebook, what the source has beside its own, and what nbgrader's exchange asks for."""
     final = assignment.autograded(student)
@@ -113,27 +136,40 @@ def _share(folder: Path) -> None:
             folder.chmod((mode | 0o2770) & 0o2777)
 
 
-def enter(entries: Sequence[Entry], rules: ClassRules) -> list[str]:
+@contextmanager
+def open_to_enter(folder: ClassFolder) -> Iterator[Gradebook]:
+    """The class's gradebook, for all that is graded at one time: opening it takes as long as entering ten submissions."""
+    with _in_words(), open_gradebook(folder) as book:
+        yield book
+
+
+def enter(book: Gradebook, entries: Sequence[Entry], rules: ClassRules) -> list[str]:
     """Bring submissions of one class into its gradebook in one transaction; why each could not be brought in, or ""."""
     if not entries:
         return []
     try:
-        with open_gradebook(entries[0].assignment.folder) as book, at_once(book.db):
+        with _in_words(), at_once(book.db):
             names = {row.id: row.name for row in book.db.query(BaseCell.id, BaseCell.name)}
             for entry in entries:
                 _enter(book, entry, rules, names)
-    except OperationalError as error:
-        if is_busy(error.orig):
-            raise ClassFolderError(IN_USE) from None
-        raise
     except (MissingEntry, InvalidEntry, *ONE_S_OWN):
         if len(entries) == 1:
             return [NOT_PROCESSED]
-        return [said for entry in entries for said in enter([entry], rules)]
+        return [said for entry in entries for said in enter(book, [entry], rules)]
     for entry in entries:
         # later than the scores: after a kill in between, a person is asked once too often, never too seldom
         keep_texts(entry.assignment, entry.student, entry.texts)
     return ["" for _ in entries]
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if is_busy(error.orig):
+            raise ClassFolderError(IN_USE) from None
+        raise
 
 
 def _enter(book: Gradebook, entry: Entry, rules: ClassRules, names: Mapping[str, str]) -> None:

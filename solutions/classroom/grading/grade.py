@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from copy import deepcopy
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import torch
+from nbgrader.api import Gradebook
 
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError, locked
 from solutions.classroom.grading import road
 from solutions.classroom.grading.absent import forget_absent
-from solutions.classroom.grading.booking import NOT_PROCESSED, ONE_S_OWN, Entry
+from solutions.classroom.grading.booking import NOT_PROCESSED, ONE_S_OWN, Entry, open_to_enter
 from solutions.classroom.grading.class_rules import ClassRules, class_rules
 from solutions.classroom.grading.road import HandedIn, Recorded, Run, Terms
 from solutions.classroom.release.kept_answers import to_grade_by
@@ -32,6 +34,9 @@ AHEAD = 128
 
 TOGETHER = 16
 """Submissions that go into the gradebook in one transaction, at most; fewer where no more are ready."""
+
+PATIENCE = 0.5
+"""Seconds between two transactions that are smaller: each costs as much as several submissions in one."""
 
 Watch = Callable[[Sequence[str]], None]
 """Is told, every second, whose submissions are running."""
@@ -86,9 +91,9 @@ def grade_class(
     torch.set_num_threads(1)
     with locked(folder):
         assignments = [Assignment(folder, chapter) for chapter in chapters]
-        for assignment in assignments:  # all of them before the first is graded
-            to_grade_by(assignment)
-        rules, limits = class_rules(folder), limits or limits_of(folder)
+        for assignment in assignments:
+            _ = assignment.notebook  # nothing starts for what was never released
+        limits = limits or limits_of(folder)
         sandbox, stopped = None, threading.Event()
         if record is None:
             sandbox = Sandbox(limits, isolation=isolation, device=device)
@@ -96,11 +101,17 @@ def grade_class(
         elif executor is not None:
             record = partial(_far, executor, record, stopped)
         pool = ThreadPoolExecutor(max_workers=jobs if executor is None else AHEAD)
+        # meanwhile it is looked up what to grade by
         warming = pool.submit(getattr, sandbox, "isolation") if sandbox is not None else None
         try:
-            for assignment in assignments:
-                terms = Terms(assignment, limits, device)
-                yield from _Chapter(terms, rules, pool, record, again, watch).graded(students or everybody)
+            for assignment in assignments:  # all of them before the first is graded
+                to_grade_by(assignment)
+            rules = class_rules(folder)
+            with open_to_enter(folder) as gradebook:
+                for assignment in assignments:
+                    terms = Terms(assignment, limits, device)
+                    chapter = _Chapter(terms, rules, gradebook, pool, record, again, watch)
+                    yield from chapter.graded(students or everybody)
             # where the sandbox did not start, nothing had to run
             if say and warming and not warming.exception() and (sentence := warming.result()):
                 say(sentence)
@@ -135,12 +146,14 @@ class _Chapter:
 
     terms: Terms
     rules: ClassRules
+    gradebook: Gradebook
     pool: Executor
     run: Run
     again: bool
     watch: Watch | None
     running: dict[Future[Recorded], HandedIn] = field(default_factory=dict)
     done: list[Recorded] = field(default_factory=list)
+    booked: float = 0.0
 
     def graded(self, students: Sequence[str]) -> Iterator[Graded]:
         for student in students:
@@ -150,7 +163,7 @@ class _Chapter:
 
     def _begin(self, student: str) -> None:
         handed_in = road.read(self.terms, student)
-        known = road.remembered(handed_in) if handed_in.job is None or not self.again else None
+        known = road.remembered(handed_in, self.again)
         if known is not None:
             self.done.append(known)
         else:
@@ -158,7 +171,7 @@ class _Chapter:
 
     def _record(self, handed_in: HandedIn) -> Recorded:
         """In a thread of the pool: when the grader is killed a moment later, nothing of this runs again."""
-        return road.settle(road.record(handed_in, self.run, again=True), self.run)
+        return road.settle(road.record(handed_in, self.run), self.run)
 
     def _finished(self, most: int) -> Iterator[Graded]:
         """Book what is done; wait until no more than `most` are not."""
@@ -166,14 +179,20 @@ class _Chapter:
             for recording in [one for one in self.running if one.done()]:
                 del self.running[recording]
                 self.done.append(recording.result())
-            while self.done:
+            while self._is_time(last=not most and not self.running):
                 together, self.done = self.done[:TOGETHER], self.done[TOGETHER:]
                 yield from self._booked(together)
-            if len(self.running) <= most:
+                self.booked = time.monotonic()
+            if len(self.running) <= most and (most or not self.done):
                 return
             if self.watch is not None:
                 self.watch([one.student for recording, one in self.running.items() if recording.running()])
-            wait(self.running, timeout=1, return_when=FIRST_COMPLETED)
+            wait(self.running, timeout=PATIENCE if self.done else 1, return_when=FIRST_COMPLETED)
+
+    def _is_time(self, last: bool) -> bool:
+        """Whether to book what is done: enough for a transaction, or all there is for a while. last: nobody else comes."""
+        waited = time.monotonic() - self.booked > PATIENCE
+        return bool(self.done) and (len(self.done) >= TOGETHER or waited or last)
 
     def _booked(self, recorded: Sequence[Recorded]) -> Iterator[Graded]:
         """Convert these and bring them into the gradebook together."""
@@ -189,7 +208,7 @@ class _Chapter:
                 entries.append((one, entry))
             else:
                 refused.append((one, trouble))
-        said = road.book([entry for _, entry in entries], self.rules)
+        said = road.book(self.gradebook, [entry for _, entry in entries], self.rules)
         for (one, _), trouble in zip(entries, said, strict=True):
             if trouble:
                 refused.append((one, trouble))
@@ -205,7 +224,7 @@ class _Chapter:
         """In place of a submission that could not be processed, the release with the reason: nothing can go wrong with that."""
         plain = Submission(deepcopy(self.terms.assignment.notebook), unreadable=reason)
         entry, trouble = self._converted(Recorded(road.as_read(self.terms, student, plain)))
-        return trouble if entry is None else road.book([entry], self.rules)[0]
+        return trouble if entry is None else road.book(self.gradebook, [entry], self.rules)[0]
 
     def _converted(self, one: Recorded) -> tuple[Entry | None, str]:
         """What goes into the gradebook, or why nothing can."""

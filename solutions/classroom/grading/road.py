@@ -1,6 +1,6 @@
 """A submission's way through grading: read → record → settle → convert → book.
 
-    book([convert(settle(record(read(terms, student), run), run), rules)], rules)
+    book(gradebook, [convert(settle(record(read(terms, student), run), run), rules)], rules)
 
 Each stage is a function from one value to the next. Threads, a cluster and nbgrader's own autograde are three drivers of
 the same stages: they differ in who runs a job. Everything up to `settle` is kept at once, so nothing runs twice after
@@ -12,17 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 
 from course.judging import archive
 from solutions.classroom.assignment import Assignment
-from solutions.classroom.grading.booking import Entry, enter, lay_down, scores_of
+from solutions.classroom.grading.booking import Entry, enter, file_of, lay_down, scores_of
 from solutions.classroom.grading.class_rules import ClassRules
 from solutions.classroom.grading.exchange import read_stamp
 from solutions.classroom.grading.judge import judge, nothing_to_judge
 from solutions.classroom.grading.marking import add_note, annotated, unreadable, verdicts_file, write_verdicts
 from solutions.classroom.grading.rereading import keep_older_texts, texts_of
 from solutions.classroom.grading.settle import settled
-from solutions.classroom.release.source_notebook import notebook_bytes
 from solutions.classroom.submission.finding import read_handed_in
 from solutions.classroom.submission.reading import Submission
 from solutions.classroom.submission.running_once import digest_of, job_of, keep, recorded
@@ -86,19 +86,16 @@ def to_run(terms: Terms, student: str, notebook: NotebookNode) -> HandedIn:
     return HandedIn(terms, student, notebook, job, digest_of(job, terms.assignment.chapter, terms.limits))
 
 
-def remembered(handed_in: HandedIn) -> Recorded | None:
-    """What an equal job did before; None when it has to run."""
+def remembered(handed_in: HandedIn, again: bool = False) -> Recorded | None:
+    """What an equal job did before; None when it has to run. again: run it in any case."""
     if handed_in.job is None:
         return Recorded(handed_in)
-    result = recorded(handed_in.assignment, handed_in.digest)
+    result = None if again else recorded(handed_in.assignment, handed_in.digest)
     return None if result is None else Recorded(handed_in, result)
 
 
-def record(handed_in: HandedIn, run: Run, again: bool = False) -> Recorded:
-    """Run it, or remember. again: run it in any case."""
-    known = remembered(handed_in) if handed_in.job is None or not again else None
-    if known is not None:
-        return known
+def record(handed_in: HandedIn, run: Run) -> Recorded:
+    """Run what is not remembered."""
     assert handed_in.job is not None
     return Recorded(handed_in, run(handed_in.job), now=True)
 
@@ -119,7 +116,7 @@ def convert(final: Recorded, rules: ClassRules) -> Entry:
     handed_in, assignment = final.handed_in, final.handed_in.assignment
     keep_older_texts(assignment, handed_in.student)
     verdicts = mark(final)
-    lay_down(assignment, handed_in.student, notebook_bytes(handed_in.notebook), rules)
+    lay_down(assignment, handed_in.student, file_of(handed_in.notebook), rules)
     archive.write_bytes(assignment.verdicts(handed_in.student), verdicts)
     scores, blank = scores_of(handed_in.notebook)
     return Entry(
@@ -146,6 +143,6 @@ def mark(final: Recorded) -> bytes:
     return verdicts_file(notebook, marked, result)
 
 
-def book(entries: Sequence[Entry], rules: ClassRules) -> list[str]:
+def book(gradebook: Gradebook, entries: Sequence[Entry], rules: ClassRules) -> list[str]:
     """Bring submissions into the gradebook, all in one transaction; why one could not be brought in, or ""."""
-    return enter(entries, rules)
+    return enter(gradebook, entries, rules)

@@ -1,16 +1,21 @@
 """What a recording still lacks: doubtful ones are made again apart, and what is wrong is asked the public cases too.
 
 Several exercises may be recorded in one process (submission/sharing.py). Whatever comes out of one neither right nor
-simply still open is recorded again in a process of its own, and that counts.
+simply still open is recorded again in a process of its own, and that counts; unless its functions leave nothing for each
+other to find, so that the same would come of it. With hidden cases, what is wrong is then asked the public ones. That is
+another run of the notebook, and not a question before the hidden ones in the same run: most of a class is right, and
+asking everybody everything twice would take longer.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from course.judging.sheets import sheet_name
 from course.judging.verdict import Answers, Verdict
 from solutions.classroom.grading.judge import decide, is_open, needs_words, public_questions
-from solutions.classroom.submission.sandbox import Job, Result, Spent, sharing
+from solutions.classroom.submission.job_and_result import apart, only
+from solutions.classroom.submission.sandbox import Job, Result, Spent, Step
+from solutions.classroom.submission.sharing import leaves_nothing
 
 
 def settled(
@@ -33,14 +38,19 @@ def _apart(
     result: Result, job: Job, decided: Mapping[str, Verdict], record: Callable[[Job], Result]
 ) -> Result:
     """Record again, each in its own process, what shared one and came out neither right nor open."""
-    together = {step.exercise: step.id for step in sharing(job.steps)}
+    certain = result.recordings if leaves_nothing(job.steps) else {}
     doubtful = {
-        name: id for name, id in together.items() if not decided[name].right and not is_open(name, result)
+        step.exercise: step.id
+        for step in job.steps
+        if step.exercise in result.together
+        and step.exercise not in certain
+        and not decided[step.exercise].right
+        and not is_open(step.exercise, result)
     }
     if not doubtful:
         return result
     spent = Spent(job.spent.cpu + result.cpu_seconds, job.spent.wall + result.seconds)
-    again = record(replace(_only(doubtful, job), spent=spent))
+    again = record(replace(job, steps=_each_alone(only(doubtful, job.steps)), spent=spent))
     kept = {name: outcomes for name, outcomes in result.recordings.items() if name not in doubtful}
     reasons = {name: reason for name, reason in result.failures.items() if name not in doubtful}
     return replace(
@@ -64,7 +74,10 @@ def _with_public(
     wrong = {name for name, verdict in decided.items() if needs_words(name, verdict, result)} & known
     if not wrong:
         return result
-    public = record(replace(_only(wrong, job), questions=questions))
+    steps = only(wrong, job.steps)
+    alone = {step.id for step in steps if step.exercise not in result.recordings}  # it would not stop alone
+    steps = apart(steps, alone) if leaves_nothing(job.steps) else _each_alone(steps)
+    public = record(replace(job, steps=steps, questions=questions))
     said = Result(recordings=public.recordings, failures=public.failures)  # its cells, nobody may read
     return replace(
         result,
@@ -74,7 +87,5 @@ def _with_public(
     )
 
 
-def _only(names: Collection[str], job: Job) -> Job:
-    """The same notebook, asked for these exercises only, each in a process of its own."""
-    steps = [step for step in job.steps if not step.exercise or step.exercise in names]
-    return replace(job, steps=[replace(step, shares=False) for step in steps])
+def _each_alone(steps: Sequence[Step]) -> list[Step]:
+    return apart(steps, {step.id for step in steps if step.exercise})

@@ -15,7 +15,7 @@ from course.judging import archive
 from course.judging.sheets import sheet_name
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder, ClassFolderError, InUseError, locked
-from solutions.classroom.gradebook import released_before
+from solutions.classroom.gradebook import path_to_programs, released_before
 from solutions.classroom.release.changes import Change, change_of, refuse_what_loses_marks
 from solutions.classroom.release.kept_answers import is_current, make_answers
 from solutions.classroom.release.nbgrader_release import RefusedError, generate_files, save_cells
@@ -42,9 +42,8 @@ def nbgrader(folder: ClassFolder, *arguments: str) -> subprocess.CompletedProces
 
 
 def environment() -> dict[str, str]:
-    """For nbgrader's processes; it calls `alembic` by name, so this environment's programs come first."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return os.environ | {"PATH": path, "PYTHONWARNINGS": "ignore", "JUPYTER_PLATFORM_DIRS": "1"}
+    """For nbgrader's processes."""
+    return os.environ | {"PATH": path_to_programs(), "PYTHONWARNINGS": "ignore", "JUPYTER_PLATFORM_DIRS": "1"}
 
 
 def _last_words(text: str) -> str:

@@ -1,13 +1,14 @@
 """One job on its way through the sandbox: attempt after attempt, until no cell has to be killed any more."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from functools import lru_cache
 
 from course.judging import archive
 from course.judging.recording import Outcome
 from course.sandbox.link import ALL_TIME_USED, FAILURES, Link, LinkClosed, Overflow
-from solutions.classroom.submission.job_and_result import CellResult, Job, Result, Step, sharing
+from solutions.classroom.submission.job_and_result import CellResult, Job, Result, Step, apart, sharing
 from solutions.classroom.submission.limits import Limits, reason_for
 from solutions.classroom.submission.walls import SandboxError
 from solutions.classroom.submission.warm_server import Server
@@ -20,6 +21,12 @@ _FOR_CELLS = 2 / 3
 
 _LARGEST_TREE = 4 << 20
 """Bytes of a recording's names and texts, beside its tensors."""
+
+_MOST_ALONE = 2
+"""Exercises that come to grief in company before none has any."""
+
+_SOON = 1.0
+"""Seconds; whatever took longer to come to grief may do so for all that call it, and is not waited for once for each."""
 
 _MOST_CASES = 100
 """Cases of one recording; exercises have a handful. A tensor of millions in their place would be taken apart one by one."""
@@ -37,7 +44,11 @@ class _Stopped(Exception):
 
 
 class _Apart(Exception):
-    """An exercise came to grief in a process that it shared; all have to be recorded again, each in its own."""
+    """Exercises came to grief in a process that they shared; all have to be recorded again, these each in its own."""
+
+    def __init__(self, steps: Iterable[str]) -> None:
+        super().__init__()
+        self.steps = frozenset(steps)
 
 
 class Attempts:
@@ -50,6 +61,7 @@ class Attempts:
         self.all_used = False
         self.left_out: set[str] = set()
         self.reached: set[str] = set()
+        self.alone: set[str] = set()
         self.begun = time.monotonic() - job.spent.wall
         self.cpu_before = self.cpu_now = job.spent.cpu
 
@@ -58,7 +70,7 @@ class Attempts:
         self.server, self.outcome.isolation = server, server.isolation
         self.left_out.clear()
         self.reached.clear()
-        self.apart = server.device != "cpu"
+        self.alone = self._graded() if server.device != "cpu" else set()
         self.cpu_seconds, self.wall_seconds = self.limits.cpu_seconds, self.limits.wall_seconds
         self._forget_recordings()
         for steps in self._parts():
@@ -68,6 +80,9 @@ class Attempts:
     def late(self) -> bool:
         """Whether this submission has used up all the time that it may have."""
         return time.monotonic() - self.begun >= self.limits.all_wall_seconds
+
+    def _graded(self) -> set[str]:
+        return {step.id for step in self.job.steps if step.exercise}
 
     def _forget_recordings(self) -> None:
         self.outcome.recordings.clear()
@@ -115,11 +130,13 @@ class Attempts:
                 with self.server.scratch() as scratch, self.server.connect(self.limits) as link:
                     self._attempt(link, scratch, remaining, share)
                 return
-            except _Apart:
-                self.apart = True
+            except _Apart as grief:
+                self.alone |= grief.steps
+                if len(self.alone) > _MOST_ALONE:
+                    self.alone = self._graded()
                 self._forget_recordings()
             except _Stopped:
-                self.apart = True
+                self.alone = self._graded()
                 self.cpu_seconds = max(1.0, self.cpu_seconds / 2)
                 self.wall_seconds = max(10.0, self.wall_seconds / 2)
             finally:
@@ -139,8 +156,8 @@ class Attempts:
         return share * self.limits.all_wall_seconds - (time.monotonic() - self.begun)
 
     def _attempt(self, link: Link, scratch: str, steps: list[Step], share: float) -> None:
-        if self.apart:
-            steps = [replace(step, shares=False) for step in steps]
+        steps = apart(steps, self.alone)
+        self.outcome.together = [step.exercise for step in sharing(steps)]
         limits = asdict(self.limits) | {
             "cpu_seconds": self.cpu_seconds,
             "wall_seconds": self.wall_seconds,
@@ -209,7 +226,7 @@ class Attempts:
         by_id = {step.id: step for step in graded}
         shared = {step.id for step in sharing(graded)}
         if not self.all_used and not shared <= set(ready):
-            raise _Apart
+            raise _Apart(by_id)
         for id in ready:
             step = by_id.pop(id)
             name = step.exercise
@@ -234,7 +251,7 @@ class Attempts:
                 and not self.all_used
                 and (not recorded or any(outcome.raised == "MemoryError" for outcome in recorded))
             ):
-                raise _Apart
+                raise _Apart([id] if seconds < _SOON else shared)
 
     def _accept(self, name: str, answer: bytes) -> None:
         """Take a recording in, if it is one and is not larger unpacked than it may be packed."""

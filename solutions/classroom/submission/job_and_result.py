@@ -1,7 +1,7 @@
 """What a sandbox is given and what it gives back: values that can be pickled and sent to a cluster's workers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from course.judging.recording import Outcome
@@ -33,6 +33,28 @@ def sharing(steps: Sequence[Step]) -> list[Step]:
     graded = [step for step in steps if step.exercise]
     ids = {step.id for pair in pairwise(graded) if pair[0].shares for step in pair}
     return [step for step in graded if step.id in ids]
+
+
+def apart(steps: Sequence[Step], alone: Collection[str]) -> list[Step]:
+    """The same steps, with these graded cells sharing with none; those before and after them go on together."""
+    graded = [step for step in steps if step.exercise]
+    unshared = {pair[0].id for pair in pairwise(graded) if any(step.id in alone for step in pair)}
+    unshared |= {step.id for step in graded[-1:]}
+    return [replace(step, shares=False) if step.id in unshared else step for step in steps]
+
+
+def only(names: Collection[str], steps: Sequence[Step]) -> list[Step]:
+    """The same notebook, asked for these exercises alone; what was to share a process still does, as far as it is left."""
+    processes: dict[str, int] = {}
+    ended = 0
+    for step in steps:
+        if step.exercise:
+            processes[step.id] = ended
+            ended += not step.shares
+    kept = [step for step in steps if not step.exercise or step.exercise in names]
+    graded = [step for step in kept if step.exercise]
+    shares = {one.id for one, after in pairwise(graded) if processes[one.id] == processes[after.id]}
+    return [replace(step, shares=step.id in shares) for step in kept]
 
 
 @dataclass
@@ -70,8 +92,9 @@ class Result:
     """What a submission did. failures: exercise → one sentence why it has no recording.
 
     seconds, cpu_seconds: what it used up, by the clock and of the processor.
-    isolation: one sentence on what was not isolated; empty when everything was. public: what a run of its own recorded on
-    the public cases, of those exercises that need a word on what is wrong (solutions/classroom/submission/sharing.py).
+    isolation: one sentence on what was not isolated; empty when everything was. together: the exercises that were asked in
+    a process with others. public: what a run of its own recorded on the public cases, of those exercises that need a word
+    on what is wrong (solutions/classroom/grading/settle.py).
     """
 
     cells: dict[str, CellResult] = field(default_factory=dict)
@@ -80,4 +103,5 @@ class Result:
     seconds: float = 0.0
     isolation: str = ""
     cpu_seconds: float = 0.0
+    together: list[str] = field(default_factory=list)
     public: "Result | None" = None

@@ -42,9 +42,9 @@ def on_rails(theirs: Sequence[Theirs], release: NotebookNode) -> Submission:
         parts = answers.get(name, [found[name]] if name in found else [])
         cells.append(_restored(name, original, parts, images, notes))
         cells += [_own(cell, name, prose, images, notes) for cell in own.get(name, [])]
-    notebook = deepcopy(release)
-    notebook.cells = cells
     _give_ids(cells)
+    rest = {key: deepcopy(value) for key, value in release.items() if key != "cells"}
+    notebook = NotebookNode({**rest, "cells": cells})
     return Submission(notebook, notes=list(dict.fromkeys(notes)))
 
 

@@ -97,7 +97,7 @@ def tree_of(result: Result) -> archive.Tree:
     return {
         "cells": {key: asdict(cell) for key, cell in result.cells.items()},
         "recordings": {
-            name: [outcome.tree() for outcome in many] for name, many in result.recordings.items()
+            name: [dict(vars(outcome)) for outcome in many] for name, many in result.recordings.items()
         },
         "failures": result.failures,
         "seconds": result.seconds,

@@ -3,8 +3,9 @@
 Forking a warm notebook costs more than most exercises take. A graded cell can leave its function to the next one's
 snapshot when that function does the same there: when no cell in between runs anything or takes a name that was in use,
 and no function changes what the others see. The snapshot asks it with the names that the notebook had at its own cell
-(course/sandbox/student.py). The rest cannot be told for certain from the source. So whatever comes out of a shared process
-neither right nor simply still open is recorded again in a process of its own, and that counts.
+(course/sandbox/student.py). What functions leave in a library's settings for each other cannot be told from the source
+without fail. So whatever comes out of a shared process neither right nor simply still open is recorded again in a process
+of its own, and that counts: unless all functions are of the plain kind that leaves nothing anywhere (`leaves_nothing`).
 """
 
 import ast
@@ -41,13 +42,30 @@ def share_snapshots(steps: Sequence[Step]) -> list[Step]:
     return shared
 
 
+def leaves_nothing(steps: Sequence[Step]) -> bool:
+    """Whether a notebook's functions only compute: then one that shares a process does there what it does alone.
+
+    Of libraries they know those that are made for computing, and of these nothing that sets anything; and they write
+    into nothing but what they were given or made themselves.
+    """
+    sources = [step.source for step in steps if not step.exercise]
+    if sum(map(len, sources)) > TOO_LONG:
+        return False
+    cells = [_look_at(source) for source in sources]
+    made = {name for cell in cells for name in cell.makes}
+    foreign = {name for cell in cells for name in cell.foreign}
+    known = (made | _HARMLESS | _LIBRARIES) - foreign
+    return all(cell.computes and cell.leans_on <= known for cell in cells)
+
+
 @dataclass(frozen=True)
 class _Cell:
     """What a cell's source says.
 
     makes: names that it gives a meaning to. keeps: those of them that something can be kept in. mentions, imports: all
     names in it, also inside its functions. leans_on: the global names that its functions use. changes: names of things
-    that it alters. reaches_far: it gets at things without naming them.
+    that it alters. reaches_far: it gets at things without naming them. computes: its functions do nothing that could be
+    left in a library. foreign: the imported names that stand for more than computing.
     """
 
     only_defines: bool = False
@@ -58,6 +76,8 @@ class _Cell:
     mentions: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
+    computes: bool = False
+    foreign: frozenset[str] = frozenset()
 
 
 _DEFINITIONS = (
@@ -84,6 +104,30 @@ _METHODS = {"__call__", "__enter__", "__exit__", "__init__", "__len__"}
 _PLAIN = {"__init__", "__enter__", "__exit__", "__name__", "__len__", "__getitem__"}
 _SETTINGS = ("set_", "register_", "use_")
 """How a library's functions begin that change something for everybody: torch.set_default_device."""
+
+_FOR_COMPUTING = {
+    "collections", "copy", "course", "dataclasses", "functools", "itertools", "jaxtyping", "math", "numpy", "operator",
+    "sklearn", "torch", "typing",
+}  # fmt: skip
+_BY_THEIR_NAMES = {
+    name: name for name in ("collections", "copy", "functools", "itertools", "math", "operator", "torch")
+}
+_BY_THEIR_NAMES |= {"numpy": "np", "torch.nn.functional": "F", "torch.nn": "nn"}
+_HARMLESS = {
+    "abs", "all", "any", "bool", "callable", "complex", "dict", "divmod", "enumerate", "filter", "float", "frozenset",
+    "getattr", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min", "next", "object", "pow", "print", "range", "repr",
+    "reversed", "round", "set", "slice", "sorted", "str", "sum", "super", "tuple", "type", "zip",
+    "ArithmeticError", "AssertionError", "BaseException", "Exception", "IndexError", "KeyError", "LookupError",
+    "NotImplementedError", "RuntimeError", "StopIteration", "TypeError", "ValueError", "ZeroDivisionError",
+}  # fmt: skip
+_NOT_FOR_COMPUTING = {
+    "anomaly_mode", "autocast", "backends", "check", "compile", "cuda", "detect_anomaly", "distributed", "graph", "hub",
+    "inference_mode", "jit", "library", "multiprocessing", "overrides", "parametrize", "profiler", "testing", "utils",
+}  # fmt: skip
+"""Parts of libraries in which something can be left for whoever comes next."""
+
+_ONE_S_OWN = {"bias", "data", "grad", "requires_grad", "training", "weight"}
+"""Attributes that functions give to networks and tensors, which every call gets anew."""
 
 
 @lru_cache(maxsize=512)
@@ -124,7 +168,70 @@ def _read(tree: ast.Module) -> _Cell:
         mentions=frozenset(mentions),
         imports=frozenset(imported),
         changes=frozenset({_root(node) for node in altered}),
+        computes=_computes(set(nodes) - set(now), nodes),
+        foreign=frozenset(name for node in nodes for name in _foreign(node)),
     )
+
+
+def _computes(inside: Collection[ast.AST], everything: Collection[ast.AST]) -> bool:
+    """Whether functions whose bodies hold these nodes leave nothing behind but what they return."""
+    attributes = [node for node in inside if isinstance(node, ast.Attribute)]
+    roots = {node.value for node in attributes}
+    stored = [node for node in attributes if not _reads(node)]
+    return (
+        not any(isinstance(node, ast.Import | ast.ImportFrom) for node in inside)
+        # a library goes by no other name, so that what is taken from it can be read
+        and not any(isinstance(n, ast.Name) and n.id in _LIBRARIES and n not in roots for n in inside)
+        and not any(_sets_something(node) for node in attributes)
+        and all(_root(node) in ("ctx", "self") or _is_one_s_own(node) for node in stored)
+        and not any(_remembers(node) for node in everything)
+    )
+
+
+def _is_one_s_own(node: ast.Attribute) -> bool:
+    return node.attr in _ONE_S_OWN and not any(isinstance(part, ast.Call) for part in ast.walk(node))
+
+
+def _sets_something(node: ast.Attribute) -> bool:
+    root = _root(node)
+    return (
+        node.attr in _NOT_FOR_COMPUTING
+        or node.attr.startswith(("set_", "use_", "seterr"))
+        or (node.attr in ("__enter__", "__exit__") and root != "self")
+        or (root in _LIBRARIES and (node.attr.startswith("register_") or _is_internal(node.attr)))
+    )
+
+
+def _is_internal(name: str) -> bool:
+    """torch._C, torch._dynamo; a class such as nn.modules.conv._ConvNd is not."""
+    return name.startswith("_") and (name == "_C" or not name[1:2].isupper())
+
+
+def _remembers(node: ast.AST) -> bool:
+    """A function that keeps what it has returned."""
+    return isinstance(node, ast.Name | ast.Attribute) and getattr(node, "id", getattr(node, "attr", "")) in (
+        "cache",
+        "lru_cache",
+    )
+
+
+def _foreign(node: ast.AST) -> list[str]:
+    """The imported names that stand for more than computing, or hide what they are."""
+    if isinstance(node, ast.Import):
+        names = [(alias.name, alias.asname or alias.name.partition(".")[0]) for alias in node.names]
+        return [name for module, name in names if _BY_THEIR_NAMES.get(module) != name]
+    if isinstance(node, ast.ImportFrom):
+        parts = {*(node.module or "").split(".")}
+        strange = (node.module or "").partition(".")[0] not in _FOR_COMPUTING or parts & _NOT_FOR_COMPUTING
+        return [
+            alias.asname or alias.name
+            for alias in node.names
+            if strange
+            or alias.name in _NOT_FOR_COMPUTING
+            or alias.name.startswith(("set_", "use_", "register_", "_"))
+            or ((alias.asname or alias.name) in _LIBRARIES) != (alias.name in ("nn", "functional"))
+        ]
+    return []
 
 
 def _used_in_functions(source: str) -> frozenset[str]:
