@@ -64,7 +64,7 @@ def check(fn: Callable[..., Any]) -> None:
         return
     left = verdict.kind == "open" and hasattr(fn, "__code__") and not gaps.is_gap(fn)
     still = " The line `raise NotImplementedError()` is still there." if left else ""
-    raise CheckError(f"{_mark(verdict)} {exercise.name}: {verdict.message}{still}") from None
+    raise CheckError(f"{_mark(verdict)} {exercise.name}: {verdict.message}{still}{seen.remark}") from None
 
 
 def judge(
