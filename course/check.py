@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -57,8 +58,8 @@ def check(fn: Callable[..., Any]) -> None:
         where = f" in your line {line} ({text})" if text else ""
         raise CheckError(f"✘ {exercise.name}: interrupted{where}.") from None
     verdict = seen.here
-    _verdicts[exercise.name] = verdict
-    ticks.keep(path.parent, chapter, {exercise.name: verdict})
+    _verdicts[exercise.name] = replace(verdict, message=verdict.message + seen.remark)
+    ticks.keep(path.parent, chapter, {exercise.name: _verdicts[exercise.name]})
     if verdict.right:
         _say(f"✔ {exercise.name}: {verdict.message}{seen.remark} ({_points(exercise)})")
         return

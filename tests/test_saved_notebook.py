@@ -1,6 +1,7 @@
 """What `check` says of the saved notebook: a name that grading will not find is named, and nothing else is."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,6 +118,7 @@ def test_a_helper_that_stands_below_is_named(student: Student) -> None:
     said = student.checks()
     assert said.startswith(f"✔ {NAME}: Right. But grading")
     assert "will not find `shrunk`: move its cell up" in said
+    assert re.search(rf"✔ {NAME} .* Right\. But grading", student.runs("progress()"))
 
 
 def test_a_helper_s_helper_that_stands_below_is_named(student: Student) -> None:
@@ -164,14 +166,14 @@ def test_a_second_version_below_is_told_from_the_one_that_grading_uses(student: 
     student.adds(SHRUNK, before=False)
     student.runs(SHRUNK, HELPED)
     student.saves()
-    assert "will use another `shrunk`, the last one above" in student.checks()
+    assert "will use another `shrunk`, the last one that is saved above" in student.checks()
 
 
 def test_the_function_itself_may_stand_below_its_check(student: Student, release: NotebookNode) -> None:
     student.adds(PLAIN, before=False)
     student.runs(PLAIN)
     student.saves()
-    assert f"will ask the `{NAME}` above this check" in student.checks()
+    assert f"will ask the `{NAME}` that is saved above this check" in student.checks()
 
 
 def test_a_constant_that_is_another_one_above_is_named(student: Student) -> None:
