@@ -50,7 +50,7 @@ pytestmark = pytest.mark.skipif(not confine.LINUX, reason="the walls are Linux's
 EVERYDAY = ("01_linear_models", "13_self_attention")
 SECRET = [1_011, 1_012]
 LIMIT = 1.0
-FEW = 6
+FEW = 3
 """Of misconceptions and of pairs in an everyday chapter; all of every chapter are long."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from small_class import CHAPTER, OTHER, Person, small_class, verdict
 
+from course.exercises import exercises_of
 from solutions.classroom.__main__ import main
 from solutions.classroom.feedback import report
 from solutions.classroom.feedback.marks import marks
