@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -57,14 +58,14 @@ def check(fn: Callable[..., Any]) -> None:
         where = f" in your line {line} ({text})" if text else ""
         raise CheckError(f"✘ {exercise.name}: interrupted{where}.") from None
     verdict = seen.here
-    _verdicts[exercise.name] = verdict
-    ticks.keep(path.parent, chapter, {exercise.name: verdict})
+    _verdicts[exercise.name] = replace(verdict, message=verdict.message + seen.remark)
+    ticks.keep(path.parent, chapter, {exercise.name: _verdicts[exercise.name]})
     if verdict.right:
         _say(f"✔ {exercise.name}: {verdict.message}{seen.remark} ({_points(exercise)})")
         return
     left = verdict.kind == "open" and hasattr(fn, "__code__") and not gaps.is_gap(fn)
     still = " The line `raise NotImplementedError()` is still there." if left else ""
-    raise CheckError(f"{_mark(verdict)} {exercise.name}: {verdict.message}{still}") from None
+    raise CheckError(f"{_mark(verdict)} {exercise.name}: {verdict.message}{still}{seen.remark}") from None
 
 
 def judge(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 
 LONG = [
+    r"test_check_is_grade\.py::test_the_whole_course",
     r"test_cluster\.py::test_a_cluster_that_loses_a_worker",
     r"test_release\.py::test_a_release_that_is_killed_while",
     r"test_digits\.py::test_the_digits_recipe_makes_the_same_bytes",

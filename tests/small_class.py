@@ -22,6 +22,7 @@ class Person:
     answer: float | None = 2
     penalty: float = 0
     unreadable: str = ""
+    blank: float = 0
     notes: list[str] = field(default_factory=list)
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
@@ -64,7 +65,12 @@ def small_class(place: Path, people: list[Person], chapters: tuple[str, ...] = (
                 code.auto_score, code.needs_manual_grade = person.code, False
                 words.manual_score, words.needs_manual_grade = person.answer, person.answer is None
                 exercises = {name: verdict() for name in exercises_of(chapter)} | person.verdicts
-                tree = {"unreadable": person.unreadable, "notes": person.notes, "exercises": exercises}
+                tree = {
+                    "unreadable": person.unreadable,
+                    "notes": person.notes,
+                    "blank": person.blank,
+                    "exercises": exercises,
+                }
                 path = folder.hidden / "verdicts" / chapter / f"{person.id}.json"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(json.dumps(tree))

@@ -1,5 +1,7 @@
 """check, hint and progress, as a student meets them in a notebook."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -8,11 +10,23 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from nbgrader.coursedir import CourseDirectory
 
+from course import settings
+from course.exercises import exercises_of
 from course.judging import archive, gaps
 from course.judging.sheets import sheet_name
+from course.notebook import ticks
+from course.notebook.saved import ANSWER
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
 from solutions.classroom.release.reference_source import home_of
+from solutions.classroom.release.source_notebook import (
+    notebook_bytes,
+    public_sheet,
+    source_notebook,
+    student_notebook,
+)
+from solutions.classroom.submission.limits import Limits
 
 CHAPTER = "04_sensitivity"
 
@@ -147,6 +161,136 @@ def test_an_interrupted_check_says_where_it_was(shell: InteractiveShell) -> None
 def test_progress_knows_chapters_by_number_and_name(shell: InteractiveShell) -> None:
     assert _said(shell, "progress(1)") == _said(shell, "progress('linear_models')")
     assert "1 point " in _said(shell, "progress(1)")
+
+
+QUESTION = "more-or-less-of-a-three"
+
+
+def _notebook(folder: Path, answer: str) -> None:
+    release = student_notebook(CHAPTER)
+    for cell in release.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == QUESTION:
+            cell.source = answer
+    (folder / f"{CHAPTER}.ipynb").write_bytes(notebook_bytes(release))
+
+
+@pytest.fixture
+def alone(sheet: Path, shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own, in which nothing has been checked."""
+    archive.write(tmp_path / sheet_name(CHAPTER), public_sheet(CHAPTER, source_notebook(CHAPTER)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("course.check._verdicts", {})
+    return tmp_path
+
+
+def test_progress_counts_the_question_in_words_in_the_points_of_the_mark(
+    shell: InteractiveShell, alone: Path
+) -> None:
+    total = sum(exercise.points for exercise in exercises_of(CHAPTER).values()) + 3
+    assert "read and graded by a person" in _said(shell, f"progress({CHAPTER!r})")
+    _notebook(alone, ANSWER)
+    said = _said(shell, "progress()")
+    assert f"0 of {total} points\n" in said
+    assert re.search(rf"· {QUESTION} .* 3 points   not answered yet", said)
+    _notebook(alone, "Because the slope says what a small change does.")
+    said = _said(shell, "progress()")
+    assert f"0 of {total} points; 3 more wait for a reader" in said
+    assert "3 of 3 wait for a reader" in said
+
+
+def test_progress_survives_a_restart_of_the_kernel(
+    shell: InteractiveShell, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.run_cell(f"from {home_of()['input_gradient']} import input_gradient\nsaliency = input_gradient")
+    _said(shell, "check(input_gradient)"), _said(shell, "def saliency(*x):\n    return x[0]\ncheck(saliency)")
+    before = _said(shell, "progress()")
+    assert "✔ input_gradient" in before
+    assert "✘ saliency" in before
+    monkeypatch.setattr("course.check._verdicts", {})
+    assert _said(shell, "progress()") == before
+    (path,) = (alone / ".ipynb_checkpoints").iterdir()
+    assert json.loads(path.read_text())["checked"].keys() == {"input_gradient", "saliency"}
+    assert path.stat().st_mode & 0o077 == 0 or os.name == "nt"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"release": 1}',
+        '{"release": "R", "checked": {"saliency": {"kind": "great"}}}',
+        "[" * 100_000,
+    ],
+)
+def test_damaged_progress_is_no_progress(shell: InteractiveShell, alone: Path, text: str) -> None:
+    (alone / ".ipynb_checkpoints").mkdir()
+    release = ticks._release(alone, CHAPTER)
+    (alone / ".ipynb_checkpoints" / f"{CHAPTER}.progress.json").write_text(
+        text.replace('"R"', f'"{release}"')
+    )
+    assert "✔" not in _said(shell, "progress()")
+    shell.run_cell(f"from {home_of()['input_gradient']} import input_gradient")
+    assert "✔" in _said(shell, "check(input_gradient)\nprogress()")
+
+
+def test_another_release_begins_without_ticks(
+    shell: InteractiveShell, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.run_cell(f"from {home_of()['input_gradient']} import input_gradient")
+    _said(shell, "check(input_gradient)")
+    monkeypatch.setattr("course.check._verdicts", {})
+    tree = archive.read(alone / sheet_name(CHAPTER))
+    archive.write(alone / sheet_name(CHAPTER), tree | {"made": "later"})
+    assert "✔" not in _said(shell, "progress()")
+
+
+def test_a_folder_that_cannot_be_written_costs_no_verdict(
+    shell: InteractiveShell, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (alone / ".ipynb_checkpoints").write_text("a file where the folder would be")
+    shell.run_cell(f"from {home_of()['input_gradient']} import input_gradient")
+    assert _said(shell, "check(input_gradient)").startswith("✔")
+
+    def refused(*arguments: object, **more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("course.judging.archive.write_bytes", refused)
+    assert _said(shell, "check(input_gradient)").startswith("✔")
+
+
+def test_progress_is_not_handed_in() -> None:
+    """nbgrader's submit leaves out what its ignore list names; grading looks for notebooks."""
+    patterns = CourseDirectory().ignore
+    assert ticks.FOLDER in patterns
+
+
+def test_what_takes_too_long_for_grading_is_said(
+    shell: InteractiveShell, sheet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = (
+        f"from {home_of()['input_gradient']} import input_gradient as right\nimport time\n"
+        "def input_gradient(*inputs):\n    end = time.process_time() + {}\n"
+        "    while time.process_time() < end:\n        pass\n    return {}"
+    )
+    monkeypatch.setattr("course.settings.SECONDS_EACH", 0.3)
+    shell.run_cell(slow.format(0.3, "right(*inputs)"))
+    said = _said(shell, "check(input_gradient)")
+    assert re.fullmatch(
+        r"✘ input_gradient: Right, but too slow: it took [\d.]+ s, and grading stops at 0.3 s\.", said.strip()
+    )
+    shell.run_cell(slow.format(0.3, "inputs[1]"))
+    assert "✘ input_gradient: Too slow: it took" in _said(shell, "check(input_gradient)")
+    monkeypatch.setattr("course.settings.SECONDS_EACH", 2.0)
+    shell.run_cell(slow.format(0.3, "right(*inputs)"))
+    said = _said(shell, "check(input_gradient)")
+    assert said.startswith("✔ input_gradient: Right. It took")
+    assert "grading stops at 2 s" in said
+
+
+def test_check_and_grading_have_one_limit() -> None:
+    assert Limits().cpu_seconds == settings.SECONDS_EACH
 
 
 def test_long_sentences_are_broken_between_words_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from course.exercises import find
+from course.judging.dependencies import in_turn
 from course.judging.exercise import Case, Exercise, Values, at_least, equal, returned, within
 from course.judging.recording import frozen_inputs, record
 from course.judging.sheets import Answers
@@ -273,6 +274,42 @@ def test_right_given_a_dependency_s_misconception_earns_full_points() -> None:
     assert "given your halve" in following.message
     assert compare(EXERCISE, mine, sheet, theirs("different")).kind == "follows"
     assert compare(EXERCISE, mine, sheet, theirs("right")).kind == "different"
+
+
+def test_right_given_two_mistakes_at_once_earns_full_points() -> None:
+    sheet = Answers.of(ANSWERS.tree())
+    pair = (("halve", "halves_twice"), ("shift", "shifts_left"))
+    sheet.given_both[pair] = record(lambda x, scale: scale * x / 5, EXERCISE, SEEDS, ANSWERS.inputs)
+    sheet = Answers.of(sheet.tree())
+    mine = record(lambda x, scale: scale * x / 5, EXERCISE, SEEDS, ANSWERS.inputs)
+
+    def theirs(*names: str) -> dict[str, Verdict]:
+        return {
+            exercise: Verdict(exercise, "misconception", 0, 1, "…", name)
+            for (exercise, _), name in zip(pair, names, strict=True)
+        }
+
+    both = compare(EXERCISE, mine, sheet, theirs("halves_twice", "shifts_left"))
+    assert (both.kind, both.points, both.message) == ("right", 3, "Right, given your halve and shift.")
+    assert compare(EXERCISE, mine, sheet, theirs("halves_twice", "shifts_right")).kind == "follows"
+    older = {name: part for name, part in sheet.tree().items() if name != "given_both"}
+    assert compare(EXERCISE, mine, Answers.of(older), theirs("halves_twice", "shifts_left")).kind == "follows"
+
+
+def test_what_is_to_be_finished_first_is_what_waits_for_nothing_else() -> None:
+    wrong = Verdict("shift", "different", 0, 1, "…")
+    waits = Verdict("halve", "follows", 0, 1, "Finish shift first.", follows="shift")
+    mine = record(lambda x, scale: x + 9, EXERCISE, SEEDS, ANSWERS.inputs)
+    assert compare(EXERCISE, mine, ANSWERS, {"halve": waits, "shift": wrong}).follows == "shift"
+
+
+@pytest.mark.parametrize("wanted", ["top", "middle", "deep"])
+def test_whoever_asks_for_one_gets_it_behind_what_it_calls(wanted: str) -> None:
+    uses = {"top": ["middle", "deep"], "middle": ["deep"], "deep": []}
+    sheet = {name: Answers([], [], [], uses=called) for name, called in uses.items()}
+    assert in_turn([wanted], sheet) == [
+        n for n in ("deep", "middle", "top") if n == wanted or n in uses[wanted]
+    ]
 
 
 def test_an_exception_is_no_proof_that_a_dependency_was_followed() -> None:

@@ -1,6 +1,7 @@
 """What `check` says of the saved notebook: a name that grading will not find is named, and nothing else is."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +13,16 @@ from IPython.utils.capture import capture_output
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+from course.exercises import chapters, exercises_of
 from course.judging import archive
 from course.judging.sheets import sheet_name
-from course.notebook import kernel
+from course.notebook import foreseen, kernel, saved
+from course.notebook.names import used
+from solutions.classroom.proof.simulated_class import solved
 from solutions.classroom.release.source_notebook import (
     grade_id,
     notebook_bytes,
+    plan_of,
     public_sheet,
     source_notebook,
     student_notebook,
@@ -113,6 +118,7 @@ def test_a_helper_that_stands_below_is_named(student: Student) -> None:
     said = student.checks()
     assert said.startswith(f"✔ {NAME}: Right. But grading")
     assert "will not find `shrunk`: move its cell up" in said
+    assert re.search(rf"✔ {NAME} .* Right\. But grading", student.runs("progress()"))
 
 
 def test_a_helper_s_helper_that_stands_below_is_named(student: Student) -> None:
@@ -160,14 +166,14 @@ def test_a_second_version_below_is_told_from_the_one_that_grading_uses(student: 
     student.adds(SHRUNK, before=False)
     student.runs(SHRUNK, HELPED)
     student.saves()
-    assert "will use another `shrunk`, the last one above" in student.checks()
+    assert "will use another `shrunk`, the last one that is saved above" in student.checks()
 
 
 def test_the_function_itself_may_stand_below_its_check(student: Student, release: NotebookNode) -> None:
     student.adds(PLAIN, before=False)
     student.runs(PLAIN)
     student.saves()
-    assert f"will ask the `{NAME}` above this check" in student.checks()
+    assert f"will ask the `{NAME}` that is saved above this check" in student.checks()
 
 
 def test_a_constant_that_is_another_one_above_is_named(student: Student) -> None:
@@ -178,6 +184,69 @@ def test_a_constant_that_is_another_one_above_is_named(student: Student) -> None
     student.runs("FACTOR = 3.0", fn, "FACTOR = 1.0")
     student.saves()
     assert "will use another `FACTOR`" in student.checks()
+
+
+def test_what_is_right_as_it_is_saved_is_said_to_be(student: Student) -> None:
+    other = "def shrunk(w, threshold):\n    return w"
+    student.writes(HELPED)
+    student.adds(SHRUNK)
+    student.adds(other, before=False)
+    student.runs(SHRUNK, HELPED, other)
+    student.saves()
+    said = student.checks()
+    assert said.startswith(f"✘ {NAME}")
+    assert said.endswith("With the `shrunk` of the saved notebook, as grading has it, it is right.")
+
+
+@pytest.mark.parametrize("called", ["jupyter", "vs code", "renamed", "copied"])
+def test_the_notebook_that_is_open_is_found(
+    student: Student, called: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student.writes(HELPED)
+    student.adds(SHRUNK, before=False)
+    student.runs(SHRUNK, HELPED)
+    student.saves()
+    copy = student.path.with_name("my copy.ipynb")
+    if called == "renamed":
+        student.path.rename(copy)
+        monkeypatch.setenv("JPY_SESSION_NAME", str(student.path))
+    else:
+        student.writes(PLAIN)
+        copy.write_bytes(notebook_bytes(student.notebook))
+    if called == "jupyter":
+        monkeypatch.setenv("JPY_SESSION_NAME", str(student.path))
+    if called == "vs code":
+        student.shell.user_ns["__vsc_ipynb_file__"] = str(student.path)
+    said = student.checks()
+    assert ("`shrunk`" in said) == (called != "copied"), "of two that fit, nobody knows which is open"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b'{"nbformat": 4, "cells": 3}', b'{"nbformat": 4, "cells": [3]}', b"\xff" * 99],
+)
+def test_a_notebook_that_cannot_be_read_costs_no_verdict(student: Student, data: bytes) -> None:
+    student.runs(PLAIN)
+    student.path.write_bytes(data)
+    assert student.checks().startswith(ALL_RIGHT + "(")
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_in_a_chapter_solved_by_the_reference_every_check_finds_its_names(
+    chapter: str, tmp_path: Path
+) -> None:
+    """Read from the source alone: no cell of a chapter may do anything, and none lacks what it needs."""
+    notebook = solved(student_notebook(chapter), chapter)
+    (tmp_path / "solved.ipynb").write_bytes(notebook_bytes(notebook))
+    found = saved.read(tmp_path / "solved.ipynb", plan_of(source_notebook(chapter)))
+    assert found is not None
+    for name in exercises_of(chapter):
+        place = found.place(grade_id(name))
+        there = foreseen._run(saved.code(found.cells[:place]))
+        assert there is not None
+        assert not there.stopped
+        needed = used(found.cells[found.place(f"{grade_id(name)}-gap")].source)
+        assert not {one for one in needed if one not in there.makes and not foreseen._given(one)}, name
 
 
 def _nothing_special(student: Student) -> None:

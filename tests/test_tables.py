@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from small_class import CHAPTER, OTHER, Person, small_class, verdict
 
+from course.exercises import exercises_of
 from solutions.classroom.__main__ import main
 from solutions.classroom.feedback import report
 from solutions.classroom.feedback.marks import marks
@@ -114,6 +115,22 @@ def test_why_says_what_waits(folder: ClassFolder) -> None:
     assert by_name["waits"].state == "answer awaits a reader"
     assert by_name["broken"].why == "10_attention.ipynb is not a notebook."
     assert "1 answer in words, 3 points" in write_page(folder, [CHAPTER]).read_text()
+
+
+def test_the_table_says_that_the_answer_in_words_is_blank(tmp_path: Path) -> None:
+    code = float(len(exercises_of(CHAPTER)))
+    people = [
+        Person("all", code, 0, blank=3),
+        Person("forgiven", code, 1, blank=3),
+        Person("written", code, 3),
+        Person(
+            "wrong", 0, 0, blank=3, verdicts={n: verdict("different", "No.") for n in exercises_of(CHAPTER)}
+        ),
+    ]
+    said = {row.student: row.sentence for row in rows(small_class(tmp_path, people), [CHAPTER])}
+    assert said["all"] == "Code all right; the answer in words is blank (0 of 3)."
+    assert said["forgiven"] == said["written"] == "All right."
+    assert said["wrong"].endswith(" The answer in words is blank (0 of 3).")
 
 
 def test_the_table_says_more_than_the_first_that_is_wrong(folder: ClassFolder) -> None:

@@ -25,6 +25,9 @@ from course.notebook.saved import Saved, SavedCell, code, grade_id
 MISSING: Any = object()
 """Stands for a name that is not there."""
 
+CLOCKS_DIFFER = 10
+"""Seconds by which a file server's clock may be ahead of the kernel's."""
+
 MOST_LOOKED_AT = 2_000
 """Objects that are looked into for the names that a function may need."""
 
@@ -44,17 +47,15 @@ class Otherwise:
         if self.how == "below":
             return (
                 f"grading, which runs the saved notebook from top to bottom, will not find {name}:"
-                " move its cell up, above this one."
+                " move its cell up, above this one, and save."
             )
         if self.how == "demo":
             return f"grading will not find {name}: it does not run cells that are tagged `demo`. Define it in another one."
         if self.how == "nowhere":
             return f"grading will not find {name}, which no cell of the saved notebook defines: write it into one above."
         if self.why == exercise:
-            return (
-                f"grading will ask the {name} above this check, and this one stands further down: move it up."
-            )
-        return f"grading will use another {name}, the last one above this check: keep one of them only."
+            return f"grading will ask the {name} that is saved above this check: move this one up, and save."
+        return f"grading will use another {name}, the last one that is saved above this check: keep one of them only."
 
 
 def otherwise(exercise: str, names: Mapping[str, Any], saved: Saved) -> list[Otherwise]:
@@ -161,7 +162,9 @@ def _absent(
     if any(cell.names.unknown for cell in after):
         return []
     made = kernel.made_at(blame)
-    if made is not None and made + 1 < saved.stamp:  # else it may stand in a cell that is not saved yet
+    if (
+        made is not None and made + CLOCKS_DIFFER < saved.stamp
+    ):  # else it may stand in a cell that is not saved yet
         return [Otherwise(name, "nowhere", MISSING, blame)]
     return []
 

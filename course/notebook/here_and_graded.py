@@ -63,6 +63,11 @@ def look_at(
     if here.right and not graded.right:
         blamed = _to_blame(exercise.name, names, sheet, recorded, others)
         remark = f" But {blamed.told(exercise.name)}" if blamed else remark
+    elif graded.right and not here.right:
+        own = next((one for found in others.values() for one in found), None)
+        remark = (
+            f" With the `{own.why}` of the saved notebook, as grading has it, it is right." if own else ""
+        )
     return Seen(here, graded, remark)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
+from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.sheets import sheet_name
 from course.judging.verdict import Kind, Verdict
@@ -36,8 +37,6 @@ def keep(folder: Path, chapter: str, verdicts: Mapping[str, Verdict]) -> None:
 
 def kept(folder: Path, chapter: str) -> dict[str, Verdict]:
     """exercise → how it was last checked, as far as this release of the chapter is concerned; nothing where it is damaged."""
-    from course.exercises import exercises_of
-
     exercises = exercises_of(chapter)
     try:
         path = _path(folder, chapter)

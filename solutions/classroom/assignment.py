@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from course.exercises import exercises_of
 from course.judging import archive
 from course.judging.exercise import Exercise
-from course.judging.sheets import FORMAT, read_sheet, sheet_name
+from course.judging.sheets import FORMAT, read_tree, sheet_name
 from course.judging.verdict import Answers
 from solutions.classroom.folder import ClassFolder, ClassFolderError
 
@@ -73,10 +73,7 @@ class Assignment:
     @property
     def public_answers(self) -> dict[str, Answers]:
         """The answers in the public sheet; none where it cannot be read."""
-        try:
-            return read_sheet(self.release / sheet_name(self.chapter))
-        except (archive.ArchiveError, OSError):
-            return {}
+        return public_answers(self.sheet)
 
     @property
     def answers_path(self) -> Path:
@@ -133,6 +130,15 @@ class Assignment:
     def recording(self, digest: str) -> Path:
         """Where a job's recording is kept."""
         return self.folder.hidden / "recordings" / f"{digest}.recording"
+
+
+@lru_cache(maxsize=16)
+def public_answers(sheet: bytes) -> dict[str, Answers]:
+    """The answers in a public answer sheet; none where it cannot be read."""
+    try:
+        return read_tree(archive.unpack(sheet), "answers")
+    except archive.ArchiveError:
+        return {}
 
 
 @lru_cache(maxsize=32)

@@ -18,6 +18,7 @@ WAITS = "answer awaits a reader"
 ABSENT = "nothing handed in"
 UNREADABLE = "unreadable"
 NOT_YET = "not graded yet"
+ALL_RIGHT = "All right."
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Mark:
         if self.state != WAITS:
             return ""
         return f"{counted(self.answers, 'answer')} in words, {counted(self.waiting, 'point')}"
+
+
+def with_blank(said: str, verdict: dict[str, Any], mark: Mark) -> str:
+    """What is said of the code, and that the answer in words is blank where that is so and nobody gave points for it."""
+    blank, code = verdict["blank"], sum(item["points"] for item in verdict["exercises"].values())
+    if not blank or mark.raw > code:
+        return said
+    words = f"the answer in words is blank (0 of {blank:g})."
+    return f"Code all right; {words}" if said == ALL_RIGHT else f"{said} {words.capitalize()}"
 
 
 def counted(number: float, noun: str) -> str:
@@ -119,6 +129,7 @@ def verdicts_of(folder: ClassFolder, chapter: str) -> dict[str, Any]:
             found[path.stem] = {
                 "unreadable": str(verdict["unreadable"]),
                 "notes": [str(note) for note in verdict["notes"]],
+                "blank": float(verdict.get("blank", 0)),  # not in the files of earlier versions
                 "exercises": {
                     name: {key: part[key] for key in _PARTS} for name, part in verdict["exercises"].items()
                 },

@@ -23,6 +23,7 @@ from solutions.classroom.faults import NobodyReads
 from solutions.classroom.feedback.answer_guides import MINUTES_PER_ANSWER
 from solutions.classroom.feedback.marks import (
     ABSENT,
+    ALL_RIGHT,
     GRADED,
     NOT_YET,
     UNREADABLE,
@@ -30,6 +31,7 @@ from solutions.classroom.feedback.marks import (
     counted,
     marks,
     verdicts_of,
+    with_blank,
 )
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.plain_text import plain
@@ -95,7 +97,7 @@ def rows(folder: ClassFolder, chapters: Sequence[str]) -> list[Row]:
         verdict = verdicts[mark.chapter].get(mark.student)
         sentence, why, notes = _SAID.get(mark.state, ""), mark.why, ()
         if verdict and mark.state in (GRADED, WAITS, UNREADABLE):
-            sentence = verdict["unreadable"] or _feedback(verdict)
+            sentence = verdict["unreadable"] or with_blank(_feedback(verdict), verdict, mark)
             why = verdict["unreadable"] or why
             notes = tuple(verdict["notes"])
         waiting = mark.answers if mark.state == WAITS else 0
@@ -113,7 +115,7 @@ def _feedback(verdict: dict[str, Any]) -> str:
     open_ = [(name, item) for name, item in verdict["exercises"].items() if item["kind"] != "right"]
     if not open_:
         given = [item["message"] for item in verdict["exercises"].values() if item["follows"]]
-        return given[0] if given else "All right."
+        return given[0] if given else ALL_RIGHT
     (first, item), *rest = open_
     others = f" Also: {', '.join(name for name, _ in rest)}." if rest else ""
     number = f"{len(open_)} of {len(verdict['exercises'])} not right yet. "

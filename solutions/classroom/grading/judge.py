@@ -15,9 +15,10 @@ from course.judging import archive
 from course.judging.dependencies import Nothing, Recorded, finish_first, in_turn, judged, verdict_of
 from course.judging.exercise import Exercise
 from course.judging.recording import Outcome
-from course.judging.sheets import Answers, read_tree, sheet_name
+from course.judging.sheets import Answers, sheet_name
 from course.judging.verdict import Verdict, first_unfinished
 from course.notebook.names import defined
+from solutions.classroom.assignment import public_answers
 from solutions.classroom.submission.sandbox import Job, Result
 
 ONLY_HIDDEN = (
@@ -123,15 +124,6 @@ def _open(exercise: Exercise, uses: list[str], told: Mapping[str, Verdict], job:
     if first and not (own and "NotImplementedError" in own[-1]):
         return finish_first(exercise, first)
     return Verdict(name, "open", 0, exercise.points, "Not done yet.")
-
-
-@lru_cache(maxsize=4)
-def public_answers(sheet: bytes) -> dict[str, Answers]:
-    """The answers in a public answer sheet; none where it cannot be read."""
-    try:
-        return read_tree(archive.unpack(sheet), "answers")
-    except archive.ArchiveError:
-        return {}
 
 
 @lru_cache(maxsize=4)

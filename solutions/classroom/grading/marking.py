@@ -5,6 +5,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader import utils
 
 from course.exercises import exercises_of
 from solutions.classroom.grading.judge import Marked
@@ -74,11 +75,22 @@ def _verdict_output(marked: Marked) -> NotebookNode:
     )
 
 
+def _blank(notebook: NotebookNode) -> float:
+    """The points of the answers in words that are as they were released."""
+    answers = [cell for cell in notebook.cells if utils.is_grade(cell) and utils.is_solution(cell)]
+    return sum(
+        float(cell.metadata.nbgrader.points)
+        for cell in answers
+        if cell.cell_type != "code" and cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
+    )
+
+
 def verdicts_file(notebook: NotebookNode, marked: dict[str, Marked], result: Result | None) -> bytes:
     """What the report is made from."""
     tree: dict[str, Any] = {
         "unreadable": unreadable(notebook),
         "notes": notes_of(notebook),
+        "blank": _blank(notebook),
         "isolation": result.isolation if result else "",
         "seconds": result.seconds if result else 0.0,
         "exercises": {
