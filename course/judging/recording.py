@@ -15,6 +15,7 @@ from torch import Tensor
 
 from course.judging.archive import Tree, freeze, thaw
 from course.judging.exercise import NO_SLOPE, SLOPE, Case, Exercise, Values
+from course.judging.randomness import lent
 from course.judging.traces import watch
 
 LARGEST_VALUE = 4_000_000
@@ -80,7 +81,7 @@ class Outcome:
 
 def fresh_cases(exercise: Exercise, seed: int, inputs: Tree = None, device: str = "cpu") -> list[Case]:
     """Newly made cases; the tensors of `inputs` (an answer sheet's) take the place of those drawn here."""
-    cases = exercise.cases(seed)
+    cases = _made(exercise, seed)
     return (
         cases
         if inputs is None
@@ -90,7 +91,13 @@ def fresh_cases(exercise: Exercise, seed: int, inputs: Tree = None, device: str 
 
 def frozen_inputs(exercise: Exercise, seed: int) -> Tree:
     """The tensors of the cases of one seed, to travel with the answer sheet."""
-    return [freeze(case) for case in exercise.cases(seed)]
+    return [freeze(case) for case in _made(exercise, seed)]
+
+
+def _made(exercise: Exercise, seed: int) -> list[Case]:
+    """The cases of a seed. A model that is made draws its first weights, whoever fills it afterwards."""
+    with lent():
+        return exercise.cases(seed)
 
 
 def record(
@@ -114,8 +121,9 @@ def record_case(fn: Callable[..., Any], exercise: Exercise, case: Case) -> Outco
     """What `fn` does on one case, and what it leaves behind."""
     case, leaves = _with_leaves(case, exercise.slope)
     differences = watch(case, exercise.changes)
-    outcome = _outcome(fn, exercise, case, leaves)
-    outcome.left = differences()[:MOST_LEFT]
+    with lent() as seeded:
+        outcome = _outcome(fn, exercise, case, leaves)
+    outcome.left = [*differences(), *(f"seed {name}" for name in seeded)][:MOST_LEFT]
     return outcome
 
 
