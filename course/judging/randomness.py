@@ -1,13 +1,14 @@
 """The random numbers that a whole process shares, lent to a function while it is recorded.
 
-A function draws from stand-ins, so that the notebook's own numbers go on afterwards as if nobody had drawn. Drawing from
-them is harmless; seeding them is seen, unless the state that was read before is put back.
+A function draws what would come next, from stand-ins: the notebook's own numbers go on afterwards as if nobody had drawn.
+Drawing is harmless; seeding is seen, unless the state that was read before is put back.
 """
 
 import _random
 import random
-from collections.abc import Hashable, Iterator
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ SEEDING = ("torch.manual_seed", "numpy.random.seed", "random.seed")
 """How the shared random numbers are seeded."""
 
 _OURS = 0x5EED_0F_C0DE_1E55
-"""What the stand-ins are seeded with: no seed that anybody would choose."""
+"""What Torch is told that it was seeded with: no seed that anybody would choose."""
 
 
 class _Log:
@@ -38,7 +39,7 @@ class _Log:
 class _WatchedTwister(np.random.MT19937):
     """A generator for NumPy's shared functions that notes who seeds it."""
 
-    log: _Log
+    log = _Log()
 
     def _legacy_seeding(self, seed: Any) -> None:
         super()._legacy_seeding(seed)  # type: ignore[misc]
@@ -85,65 +86,81 @@ class _Watching(_random.Random):
 class _WatchedRandom(random.Random, _Watching):
     """What Python's shared generator is while it is lent. Its functions were bound long ago: only its class can change."""
 
-    log: _Log
+    log = _Log()
+
+
+Seeded = Callable[[], bool]
+"""Whether somebody has seeded a generator since this was last asked."""
 
 
 @contextmanager
-def lent() -> Iterator[list[str]]:
-    """Lend stand-ins for the shared random numbers. Afterwards the list says how they were seeded, in words of SEEDING."""
-    seeded: list[str] = []
-    with ExitStack() as lending:
-        for lend, name in zip((_torch_lent, _numpy_lent, _python_lent), SEEDING, strict=True):
-            lending.enter_context(lend(name, seeded))
-        yield seeded
+def lent() -> Iterator[Callable[[], list[str]]]:
+    """Lend stand-ins for the shared random numbers. What comes back says how they were seeded since it was last asked."""
+    with drawn_for_nothing() as torch_seeded, _numpy_lent() as numpy_seeded, _python_lent() as python_seeded:
+        asked = dict(zip(SEEDING, (torch_seeded, numpy_seeded, python_seeded), strict=True))
+        yield lambda: [name for name, seeded in asked.items() if seeded()]
 
 
 @contextmanager
-def _torch_lent(name: str, seeded: list[str]) -> Iterator[None]:
+def drawn_for_nothing() -> Iterator[Seeded]:
+    """Lend Torch's numbers only, as whoever makes a model draws them."""
     generator = torch.default_generator
     before = generator.get_state()
-    generator.manual_seed(_OURS)
+    marked = before.clone()
+    marked[:8] = torch.frombuffer(bytearray(_OURS.to_bytes(8, sys.byteorder)), dtype=torch.uint8)
+    generator.set_state(marked)  # the numbers are the same, and the seed is ours
+
+    def seeded() -> bool:
+        found = generator.initial_seed() != _OURS  # drawing does not change it; a state brings its own along
+        if found:
+            generator.set_state(marked)
+        return found
+
     try:
-        yield
+        yield seeded
     finally:
-        if (
-            generator.initial_seed() != _OURS
-        ):  # drawing does not change it, and a state that is put back brings it along
-            seeded.append(name)
         generator.set_state(before)
 
 
 @contextmanager
-def _numpy_lent(name: str, seeded: list[str]) -> Iterator[None]:
+def _numpy_lent() -> Iterator[Seeded]:
     before, state = np.random.mtrand.get_bit_generator(), np.random.get_state(legacy=False)
-    _TWISTER.log = _Log()
-    _TWISTER._legacy_seeding(_OURS % 2**32)
-    _TWISTER.log.seeded = False
-    np.random.mtrand.set_bit_generator(_TWISTER)
+    twister = _WatchedTwister(_OURS)
+    if state["bit_generator"] == np.random.MT19937.__name__:
+        twister.state = state
+    twister.log = _Log()
+    np.random.mtrand.set_bit_generator(twister)
+
+    def seeded() -> bool:
+        found = twister.log.seeded or np.random.mtrand.get_bit_generator() is not twister
+        if found:
+            twister.log = _Log()
+            np.random.mtrand.set_bit_generator(twister)
+        return found
+
     try:
-        yield
+        yield seeded
     finally:
-        if _TWISTER.log.seeded or np.random.mtrand.get_bit_generator() is not _TWISTER:
-            seeded.append(name)
         np.random.mtrand.set_bit_generator(before)
         if state.get("has_gauss"):  # of normal numbers two are made at a time: the other one waits
             np.random.set_state(state)
 
 
 @contextmanager
-def _python_lent(name: str, seeded: list[str]) -> Iterator[None]:
+def _python_lent() -> Iterator[Seeded]:
     shared: Any = random._inst  # type: ignore[attr-defined]
-    before, kind = random.getstate(), type(shared)
-    random.seed(_OURS)
-    _WatchedRandom.log = log = _Log()
+    before, kind, log = random.getstate(), type(shared), _WatchedRandom.log
+    _WatchedRandom.log = _Log()
     shared.__class__ = _WatchedRandom
+
+    def seeded() -> bool:
+        found = _WatchedRandom.log.seeded
+        if found:
+            _WatchedRandom.log = _Log()
+        return found
+
     try:
-        yield
+        yield seeded
     finally:
-        shared.__class__ = kind
+        shared.__class__, _WatchedRandom.log = kind, log
         random.setstate(before)
-        if log.seeded:
-            seeded.append(name)
-
-
-_TWISTER = _WatchedTwister(_OURS)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from course.judging.archive import Tree, freeze, thaw
 from course.judging.exercise import NO_SLOPE, SLOPE, Case, Exercise, Values
-from course.judging.randomness import lent
+from course.judging.randomness import drawn_for_nothing, lent
 from course.judging.traces import watch
 
 LARGEST_VALUE = 4_000_000
@@ -96,7 +96,7 @@ def frozen_inputs(exercise: Exercise, seed: int) -> Tree:
 
 def _made(exercise: Exercise, seed: int) -> list[Case]:
     """The cases of a seed. A model that is made draws its first weights, whoever fills it afterwards."""
-    with lent():
+    with drawn_for_nothing():
         return exercise.cases(seed)
 
 
@@ -109,21 +109,28 @@ def record(
 ) -> list[Outcome]:
     """What `fn` does on every case of every seed. Whatever `fn` raises is recorded; KeyboardInterrupt passes."""
     outcomes = []
-    for position, seed in enumerate(seeds):
-        for case in fresh_cases(exercise, seed, inputs[position] if inputs else None, device):
-            outcomes.append(record_case(fn, exercise, case))
-            if outcomes[-1].open or outcomes[-1].raised == "MemoryError":
-                return outcomes  # it would be the same every time, and filling the memory takes long
+    with lent() as seeded:
+        for position, seed in enumerate(seeds):
+            for case in fresh_cases(exercise, seed, inputs[position] if inputs else None, device):
+                outcomes.append(_recorded(fn, exercise, case, seeded))
+                if outcomes[-1].open or outcomes[-1].raised == "MemoryError":
+                    return outcomes  # it would be the same every time, and filling the memory takes long
     return outcomes
 
 
 def record_case(fn: Callable[..., Any], exercise: Exercise, case: Case) -> Outcome:
     """What `fn` does on one case, and what it leaves behind."""
+    with lent() as seeded:
+        return _recorded(fn, exercise, case, seeded)
+
+
+def _recorded(
+    fn: Callable[..., Any], exercise: Exercise, case: Case, seeded: Callable[[], list[str]]
+) -> Outcome:
     case, leaves = _with_leaves(case, exercise.slope)
     differences = watch(case, exercise.changes)
-    with lent() as seeded:
-        outcome = _outcome(fn, exercise, case, leaves)
-    outcome.left = [*differences(), *(f"seed {name}" for name in seeded)][:MOST_LEFT]
+    outcome = _outcome(fn, exercise, case, leaves)
+    outcome.left = [*differences(), *(f"seed {name}" for name in seeded())][:MOST_LEFT]
     return outcome
 
 
