@@ -10,8 +10,9 @@ from course.judging.archive import Tree
 from course.judging.exercise import Exercise, flatten
 from course.judging.recording import frozen_inputs, record
 from course.judging.sheets import FORMAT, Answers
+from course.judging.verdict import one_constant
 from solutions.classroom.release.reference_source import exercises_called, home_of, load, replaced
-from solutions.misconceptions import misconceptions_of, sentence
+from solutions.misconceptions import KNOWN_BY_A_CONSTANT, misconceptions_of, sentence
 
 PUBLIC_SEEDS = [1, 2]
 
@@ -32,7 +33,12 @@ def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
     inputs = [frozen_inputs(exercise, seed) for seed in seeds]
     answers = Answers(seeds, inputs, record(reference, exercise, seeds, inputs), axes=axes_of(reference))
     for function in wrong.get(exercise.name, []):
-        answers.wrong[function.__name__] = (sentence(function), record(function, exercise, seeds, inputs))
+        outcomes = record(function, exercise, seeds, inputs)
+        told = (exercise.name, function.__name__) in KNOWN_BY_A_CONSTANT or not one_constant(
+            exercise, outcomes
+        )
+        if told:
+            answers.wrong[function.__name__] = (sentence(function), outcomes)
     answers.uses = exercises_called(chapter, module, exercise.name)
     for dependency in answers.uses:
         for function in wrong.get(dependency, []):

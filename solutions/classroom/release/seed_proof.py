@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from course.exercises import exercises_of
-from course.judging.exercise import Exercise
+from course.judging.exercise import Equal, Exercise
 from course.judging.recording import fresh_cases, frozen_inputs, record
 from course.judging.verdict import distance
 from solutions.classroom.release.reference_source import home_of, load
@@ -38,4 +38,4 @@ def proves_itself(chapter: str, name: str, seed: int) -> bool:
 def _compares_equal(exercise: Exercise) -> bool:
     """Whether all its rules are `equal`; the others judge what is random, or better than the reference."""
     rules = exercise.compare.values() if isinstance(exercise.compare, Mapping) else [exercise.compare]
-    return all(rule.__qualname__.startswith("equal.") for rule in rules)
+    return all(isinstance(rule, Equal) for rule in rules)
