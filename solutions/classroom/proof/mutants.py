@@ -16,11 +16,11 @@ from pathlib import Path
 from types import FrameType, FunctionType
 from typing import Any, Literal
 
-from course.exercises import UnknownNameError, chapter_named, exercises_of, find
 from course.judging.exercise import Exercise
 from course.judging.recording import record
 from course.judging.sheets import Answers
 from course.judging.verdict import compare
+from solutions.classroom.proof.prove import exercises_named
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
 from solutions.classroom.release.reference_source import definition, home_of, load
 
@@ -88,7 +88,7 @@ def print_mutants(names: Iterable[str]) -> int:
     """A line per exercise, and one for each survivor without a reason. Returns how many there are of these, at most 1."""
     unexplained = 0
     for name in names:
-        for chapter, exercise in _exercises(name):
+        for chapter, exercise in exercises_named(name):
             found = try_mutants(chapter, exercise)
             counts = {
                 fate: sum(one.fate == fate for one in found) for fate in ("killed", "named", "survived")
@@ -104,15 +104,6 @@ def print_mutants(names: Iterable[str]) -> int:
                     unexplained += 1
     print(f"{unexplained} survivors without a reason")
     return min(unexplained, 1)
-
-
-def _exercises(name: str) -> list[tuple[str, Exercise]]:
-    """The exercises of a chapter, or the one of this name, each with its chapter."""
-    try:
-        chapter = chapter_named(name)
-    except UnknownNameError:
-        return [find(name)]
-    return [(chapter, exercise) for exercise in exercises_of(chapter).values()]
 
 
 def explained() -> dict[str, dict[str, str]]:
