@@ -103,8 +103,8 @@ one is taken from the other leave rounding behind (1e-9 where 0 is meant), and t
 class Equal:
     """The rule that `equal` makes."""
 
-    rtol: float
-    atol: float
+    rtol: float = 1e-4
+    atol: float = 1e-5
 
     def __call__(self, got: Values, expected: Values, name: str, case: Case) -> float:
         mine, theirs = got[name], expected[name]
@@ -129,7 +129,7 @@ class Equal:
         return torch.where(alike, 0.0, distance)
 
 
-def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Equal:
+def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
     """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text.
 
     max|expected| is taken to be at least a share of the inputs' size. Where the reference's values come in sixteen bits, as

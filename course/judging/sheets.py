@@ -18,6 +18,7 @@ class Answers:
 
     wrong: misconception → (its sentence, what it returns). given: (dependency, misconception of it) → what the
     reference returns when the dependency has that misconception. axes: value name → axis names of its shape.
+    parts: value name → what the docstring calls this part of what comes back.
     """
 
     seeds: list[int]
@@ -27,6 +28,7 @@ class Answers:
     given: dict[tuple[str, str], list[Outcome]] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
     uses: list[str] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
     _cases: list[Case] = field(default_factory=list, repr=False, compare=False)
 
     def cases(self, exercise: Exercise) -> list[Case]:
@@ -47,6 +49,7 @@ class Answers:
             "given": [[*pair, [o.tree() for o in outcomes]] for pair, outcomes in self.given.items()],
             "axes": self.axes,
             "uses": self.uses,
+            "parts": self.parts,
         }
 
     @classmethod
@@ -59,6 +62,7 @@ class Answers:
             given={(name, bad): [Outcome.of(o) for o in outcomes] for name, bad, outcomes in tree["given"]},
             axes=tree["axes"],
             uses=tree["uses"],
+            parts=tree.get("parts", {}),  # older sheets have none
         )
 
 

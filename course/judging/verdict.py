@@ -74,7 +74,7 @@ def compare(
         )
 
     if same(answers.expected, one_sided=True):
-        promised = dtype_not_as_promised(exercise, recorded, answers.expected)
+        promised = dtype_not_as_promised(exercise, recorded, answers)
         if promised:
             return verdict("dtype", promised)
         return verdict("right", "Right.", exercise.points)
@@ -119,7 +119,7 @@ def compare(
     for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=False), start=1):
         if distance(exercise, got, want, case, one_sided=True, traceless=True) > 1:
             which = where if hidden else f"On case {number} of {len(cases)}{short_arguments(case)}"
-            return verdict(*first_difference(exercise, got, want, case, answers.axes, which, hidden))
+            return verdict(*first_difference(exercise, got, want, case, answers, which, hidden))
     if len(recorded) != len(answers.expected):
         return verdict("undefined", CUT_SHORT)
     return verdict("different", "The recording differs from the answer sheet.")

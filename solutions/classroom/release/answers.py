@@ -1,6 +1,7 @@
 """Making answer sheets: what the reference returns for some seeds, and what each misconception returns."""
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +33,7 @@ def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
     reference = load(module, exercise.name)
     inputs = [frozen_inputs(exercise, seed) for seed in seeds]
     answers = Answers(seeds, inputs, record(reference, exercise, seeds, inputs), axes=axes_of(reference))
+    answers.parts = parts_of(reference)
     for function in wrong.get(exercise.name, []):
         outcomes = record(function, exercise, seeds, inputs)
         told = (exercise.name, function.__name__) in KNOWN_BY_A_CONSTANT or not one_constant(
@@ -62,3 +64,27 @@ def axes_of(reference: Callable[..., Any]) -> dict[str, str]:
     named = [getattr(part, "dim_str", "") for part in parts]
     names = list(flatten(tuple(range(len(parts)))) if len(parts) > 1 else [""])
     return {name: axes for name, axes in zip(names, named, strict=True) if axes}
+
+
+def parts_of(reference: Callable[..., Any]) -> dict[str, str]:
+    """value name → what the docstring calls it: "Returns (weights p, read)", "Returns the output o and the weights p".
+
+    Empty where the function returns one thing, or where the docstring lists another number of parts.
+    """
+    annotation = inspect.signature(reference).return_annotation
+    many = len(typing.get_args(annotation)) if typing.get_origin(annotation) is tuple else 0
+    docstring = " ".join((reference.__doc__ or "").split())
+    told = re.search(r"\bReturns (?:\(([^()]+)\)|([^.;:]+))", docstring)
+    if many < 2 or told is None:
+        return {}
+    listed = re.split(r", (?:and )?", told[1] or told[2])
+    if many == 2 != len(listed):
+        listed = re.split(r",? and ", told[1] or told[2])
+    if len(listed) > many and listed[many].startswith(("each", "both")):
+        listed = listed[:many]
+    if len(listed) != many:
+        return {}
+    return {
+        str(place): re.sub(r"^(the|its|their|an?) ", "", name.strip(" ,"))
+        for place, name in enumerate(listed)
+    }
