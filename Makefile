@@ -50,6 +50,7 @@ lab: $(READY)
 bench: $(READY)
 	@$(BIN)/python benchmarks/attributions.py
 	@$(BIN)/python benchmarks/lime.py
+	@$(BIN)/python benchmarks/checks.py
 
 bench-grading: $(READY)
 	@$(BIN)/python benchmarks/grading.py

@@ -1,0 +1,44 @@
+"""What one `check` costs a student: processor time for each exercise, with the reference as the answer. `make bench` prints it."""
+
+import sys
+import time
+
+import torch
+
+from course.check import judge
+from course.exercises import chapters, exercises_of
+from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet
+from solutions.classroom.release.reference_source import home_of, load
+
+TIMES = 3
+"""The quickest of so many counts: what comes first also warms up."""
+
+SLOWEST = 8
+"""So many exercises are shown by name; `all` on the command line shows every one."""
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    costs = {}
+    for chapter in chapters():
+        sheet = answer_sheet(chapter, PUBLIC_SEEDS)
+        names = {name: load(home_of()[name], name) for name in exercises_of(chapter)}
+        for name, exercise in exercises_of(chapter).items():
+            costs[name] = min(
+                _seconds(lambda: judge(exercise, names[name], sheet, names)) for _ in range(TIMES)
+            )  # noqa: B023
+    shown = sorted(costs, key=lambda name: -costs[name])
+    print("check: milliseconds of processor time, one thread")
+    for name in shown if "all" in sys.argv else shown[:SLOWEST]:
+        print(f"  {name:<30} {1000 * costs[name]:7.1f}")
+    print(f"  {f'all {len(costs)} exercises':<30} {1000 * sum(costs.values()):7.1f}")
+
+
+def _seconds(work) -> float:  # type: ignore[no-untyped-def]
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+if __name__ == "__main__":
+    main()
