@@ -5,7 +5,6 @@ from pathlib import Path
 
 from course.judging.exercise import Exercise
 from course.judging.recording import record
-from course.judging.sheets import Answers
 from course.judging.verdict import compare
 from solutions.classroom.proof.prove import FIRST_SEED, exercises_named
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
@@ -33,11 +32,10 @@ def verdicts(chapter: str, exercise: Exercise, seeds: Iterable[int] = SECRET_SEE
         *alternatives_of(chapter).get(exercise.name, []),
     ]
     for chosen in [PUBLIC_SEEDS, *([seed] for seed in seeds)]:
-        sheet = answers_for(chapter, exercise, chosen)
-        answers = Answers(chosen, sheet.inputs, sheet.expected, sheet.wrong)
+        answers = answers_for(chapter, exercise, chosen, given=False)
         asked = ",".join(map(str, chosen))
         for function in functions:
-            verdict = compare(exercise, record(function, exercise, chosen, sheet.inputs), answers)
+            verdict = compare(exercise, record(function, exercise, chosen, answers.inputs), answers)
             told = " ".join(filter(None, (verdict.kind, verdict.misconception, f"{verdict.points:g}")))
             yield f"{exercise.name} {asked} {function.__name__}: {told}"
 

@@ -26,8 +26,11 @@ def answer_sheet(chapter: str, seeds: list[int] | Mapping[str, list[int]]) -> di
     }
 
 
-def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
-    """One exercise's answers; where it calls other exercises, also the outcome given each of their misconceptions."""
+def answers_for(chapter: str, exercise: Exercise, seeds: list[int], given: bool = True) -> Answers:
+    """One exercise's answers; where it calls other exercises, also the outcome given each of their misconceptions.
+
+    given: False leaves the last out, where nobody's mistakes are built on others.
+    """
     wrong = misconceptions_of(chapter)
     module = home_of()[exercise.name]
     reference = load(module, exercise.name)
@@ -42,7 +45,7 @@ def answers_for(chapter: str, exercise: Exercise, seeds: list[int]) -> Answers:
         if told:
             answers.wrong[function.__name__] = (sentence(function), outcomes)
     answers.uses = exercises_called(chapter, module, exercise.name)
-    for dependency in answers.uses:
+    for dependency in answers.uses if given else ():
         for function in wrong.get(dependency, []):
             with replaced(home_of()[dependency], dependency, function):
                 answers.given[(dependency, function.__name__)] = record(reference, exercise, seeds, inputs)
