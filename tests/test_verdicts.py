@@ -1,5 +1,8 @@
 """Verdicts as text, which must be the same whatever the machine, the versions and the number of threads."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from course.exercises import find
@@ -39,3 +42,18 @@ def test_what_differs_is_named_with_both_verdicts() -> None:
         "f 1,2 g: misconception g 0 / different 0",
         "f 1001 g: nothing / raised 0",
     ]
+
+
+SOME = ("z_box_rule",)
+"""It adds up and divides, and was decided by rounding once. The release check compares all, and two threads too."""
+
+
+def test_some_verdicts_are_the_same_without_avx(tmp_path: Path) -> None:
+    texts = []
+    for name, ways in {"ordinary": {}, "without AVX": {"ATEN_CPU_CAPABILITY": "default"}}.items():
+        path = tmp_path / name
+        command = [sys.executable, "-m", "solutions.classroom", "prove", *SOME, "--verdicts", path]
+        subprocess.run(command, env=os.environ | ways, check=True)
+        texts.append(path.read_text("utf-8"))
+    assert texts[0].count("\n") > 50
+    assert differing(*texts) == []
