@@ -57,6 +57,7 @@ site: $(READY)
 bench: $(READY)
 	@$(BIN)/python benchmarks/attributions.py
 	@$(BIN)/python benchmarks/lime.py
+	@$(BIN)/python benchmarks/checks.py
 
 bench-grading: $(READY)
 	@$(BIN)/python benchmarks/grading.py

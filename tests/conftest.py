@@ -21,6 +21,8 @@ LONG = [
     r"test_check_is_grade\.py::test_the_whole_course",
     r"test_cluster\.py::test_a_cluster_that_loses_a_worker",
     r"test_release\.py::test_a_release_that_is_killed_while",
+    r"test_mutants\.py::test_no_mutant_survives_without",
+    r"test_uses\.py::test_every_way_in_which_a_chapter",
     r"test_digits\.py::test_the_digits_recipe_makes_the_same_bytes",
 ]
 """Tests that answer no everyday question: `make test` leaves them out, `make release-check` runs them."""

@@ -1,5 +1,6 @@
 """The verdict over a recording: every kind of diagnosis, in its order, and nothing of the hidden cases."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from course.judging.exercise import Case, Exercise, Values, at_least, equal, ret
 from course.judging.recording import frozen_inputs, record
 from course.judging.sheets import Answers
 from course.judging.verdict import Verdict, compare, prove_something
-from solutions.classroom.release.answers import answer_sheet
+from solutions.classroom.release.answers import answer_sheet, parts_of
 from solutions.classroom.release.reference_source import home_of, load, replaced
 from solutions.misconceptions import misconceptions_of
 
@@ -95,10 +96,10 @@ class _AlwaysEqual(Tensor):
         (forgets_the_scale, "misconception", "You wrote forgets_the_scale."),
         (raises_key_error, "misconception", "You wrote raises_key_error."),
         (lambda x, scale: 1 / 0, "raised", "ZeroDivisionError"),
-        (lambda x: x, "raised", "TypeError: .* Its arguments should be those of the release"),
+        (lambda x: x, "raised", "TypeError: .*. Its arguments should be those of the release"),
         (lambda x, scale: None, "type", "return statement"),
         (lambda x, scale: "tensor", "type", "should be a tensor"),
-        (lambda x, scale: list(x[0]), "type", r"value 1: a tensor of shape \(\), and 2 more"),
+        (lambda x, scale: list(x[0]), "type", r"value 1: 0\.\d+, and 2 more"),
         (lambda x, scale: (x, x), "type", "one tensor, but it is a collection: value 0: a tensor"),
         (
             lambda x, scale: (scale * x).sum(0),
@@ -158,12 +159,13 @@ def test_a_case_is_known_by_its_short_arguments() -> None:
         ("*batch", r"first at batch \[0, 1\]:"),
         ("*batch d more", "first at d 0, more 1:"),
         ("*a *b", r"first at \[0, 1\]:"),
+        ("*shape", r"first at \[0, 1\]:"),
+        ("batch *shape", r"first at \[0, 1\]:"),
+        ("batch 2*d+q", r"first at \[0, 1\]:"),
         ("", r"first at \[0, 1\]:"),
     ],
 )
 def test_the_first_difference_is_at_axes_with_names(axes: str, told: str) -> None:
-    import re
-
     sheet = Answers.of(ANSWERS.tree() | {"axes": {"": axes}})
     mine = record(lambda x, scale: scale * x + torch.tensor([0, 1.0, 0, 0]), EXERCISE, SEEDS, ANSWERS.inputs)
     assert re.search(told, compare(EXERCISE, mine, sheet).message)
@@ -208,6 +210,97 @@ def test_an_extra_value_is_not_right() -> None:
     verdict = _verdict(lambda x, scale: {"": scale * x, "more": x})
     assert verdict.kind == "type"
     assert "more" in verdict.message
+
+
+def _guarded(x: Tensor, scale: float) -> Tensor:
+    if scale > 1:
+        raise IndexError("too large")
+    return x
+
+
+def test_who_forgets_a_promised_error_hears_what_the_docstring_asks_for_and_where() -> None:
+    sheet = _answers(EXERCISE, _guarded)
+
+    def said(fn: Callable[..., Any], hidden: bool = False) -> str:
+        return compare(EXERCISE, record(fn, EXERCISE, SEEDS, sheet.inputs), sheet, hidden=hidden).message
+
+    where = "On case 1 of 2 (scale = 2.0) the docstring asks for an IndexError here; yours returned"
+    assert said(double) == f"{where} a tensor of shape (3, 4)."
+    assert said(lambda x, scale: None) == f"{where} None."
+    assert said(lambda x, scale: 0.5) == f"{where} 0.5."
+    assert said(lambda x, scale: (x, x)) == f"{where} 2 values."
+    hidden = "On a hidden case the docstring asks for an IndexError here; yours returned a value."
+    assert said(double, hidden=True) == hidden
+
+
+def test_the_student_s_line_stands_on_a_line_of_its_own() -> None:
+    def mine(x: Tensor, scale: float) -> Tensor:
+        raise OSError("what")  # so
+
+    def guarded(x: Tensor, scale: float) -> Tensor:
+        raise TypeError  # so
+
+    lines = _verdict(mine).message.splitlines()
+    assert re.fullmatch(r"On case 1 of 2 \(scale = 2.0\) it stopped with OSError in your line \d+:", lines[0])
+    assert lines[1:] == ['    raise OSError("what")  # so', "It says: what."]
+    sheet = _answers(EXERCISE, _guarded)
+    told = compare(EXERCISE, record(guarded, EXERCISE, SEEDS, sheet.inputs), sheet).message.splitlines()
+    assert told[1:] == ["    raise TypeError  # so", "The docstring asks for an IndexError here."]
+    hidden = _verdict(mine, hidden=True).message.splitlines()
+    assert hidden[1:] == ['    raise OSError("what")  # so']
+
+
+def test_of_truth_values_true_and_false_are_told() -> None:
+    sheet = _answers(EXERCISE, lambda x, scale: x > 0)
+    for wrong in (lambda x, scale: x < 0, lambda x, scale: (x < 0).float()):
+        told = compare(EXERCISE, record(wrong, EXERCISE, SEEDS, sheet.inputs), sheet).message
+        assert told.endswith("differs first at batch 0, inputs 0: False instead of True. 12 of 12 differ."), (
+            told
+        )
+
+
+def test_a_difference_is_found_by_the_exercise_s_own_rule() -> None:
+    """With the usual tolerance, the first difference told was one that the exercise allows."""
+    exercise = Exercise("double", _cases, compare=equal(rtol=0, atol=0.1))
+    sheet = _answers(exercise, double)
+
+    def wrong(x: Tensor, scale: float) -> Tensor:
+        y = scale * x + 0.01
+        y[2, 3] += 1
+        return y
+
+    told = compare(exercise, record(wrong, exercise, SEEDS, sheet.inputs), sheet).message
+    assert "first at batch 2, inputs 3" in told
+    assert "1 of 12 numbers differ" in told
+
+
+def test_parts_are_called_as_the_docstring_calls_them() -> None:
+    def parts(text: str, many: int = 2) -> list[str]:
+        def reference() -> None: ...
+
+        reference.__doc__ = text
+        reference.__annotations__["return"] = tuple[(Tensor,) * many]  # type: ignore[misc]
+        return list(parts_of(reference).values())
+
+    assert parts("It reads.\n\nReturns (weights p,\n  read); each row sums to 1.") == ["weights p", "read"]
+    assert parts("Returns the output o and the weights p.") == ["output o", "weights p"]
+    assert parts("Returns (H, H_Σ, h_P, h_S) in float64.", 4) == ["H", "H_Σ", "h_P", "h_S"]
+    assert parts("Returns values, image, row, col, each (channels, k).", 4) == [
+        "values",
+        "image",
+        "row",
+        "col",
+    ]
+    assert parts("Returns a lot: three numbers.", 3) == []
+    assert parts("It gives two things.") == []
+    assert parts("Returns (weights p, read)", 1) == []
+    sheet = _answers(EXERCISE, lambda x, scale: (x, scale * x))
+    wrong = record(lambda x, scale: (x, x), EXERCISE, SEEDS, sheet.inputs)
+    assert "value 1 differs" in compare(EXERCISE, wrong, sheet).message
+    sheet.parts = {"0": "weights p", "1": "read"}
+    assert "`read` differs" in compare(EXERCISE, wrong, Answers.of(sheet.tree())).message
+    old = {key: value for key, value in sheet.tree().items() if key != "parts"}
+    assert "value 1 differs" in compare(EXERCISE, wrong, Answers.of(old)).message
 
 
 def test_dtype_is_judged_only_where_it_is_promised() -> None:

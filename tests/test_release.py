@@ -615,14 +615,14 @@ def test_a_seed_that_does_not_prove_itself_is_passed_over_and_what_was_drawn_sta
 def test_a_seed_on_which_a_misconception_looks_right_does_not_prove_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert prove.proves_itself(CHAPTER, "soft_attention", 4711)
+    seed = next(seed for seed in range(4711, 4721) if prove.proves_itself(CHAPTER, "soft_attention", seed))
     right = load(home_of()["soft_attention"], "soft_attention")
     monkeypatch.setattr(prove, "misconceptions_of", lambda chapter: {"soft_attention": [right]})
-    assert not prove.proves_itself(CHAPTER, "soft_attention", 4711)
+    assert not prove.proves_itself(CHAPTER, "soft_attention", seed)
     monkeypatch.undo()
     wrong = misconceptions_of(CHAPTER)["soft_attention"][:1]
     monkeypatch.setattr(prove, "alternatives_of", lambda chapter: {"soft_attention": wrong})
-    assert not prove.proves_itself(CHAPTER, "soft_attention", 4711)
+    assert not prove.proves_itself(CHAPTER, "soft_attention", seed)
 
 
 @pytest.mark.promise("P18")

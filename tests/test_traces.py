@@ -75,6 +75,18 @@ LEFT_BEHIND: dict[str, Callable[[nn.Module, Tensor, list[Tensor]], Any]] = {
     "setting": lambda model, x, parts: torch.set_default_dtype(torch.float64),
     "setting: no gradients": lambda model, x, parts: torch.set_grad_enabled(False),
     "seed": lambda model, x, parts: torch.manual_seed(0),
+    "seed: none in particular": lambda model, x, parts: torch.seed(),
+    "seed: and drawn": lambda model, x, parts: (np.random.seed(3), np.random.rand(700)),
+    "seed: NumPy": lambda model, x, parts: np.random.seed(0),
+    "seed: NumPy, by an old name": lambda model, x, parts: _SEED_NUMPY(0),
+    "seed: NumPy, by a state": lambda model, x, parts: np.random.set_state(_A_STATE),
+    "seed: NumPy, another generator": lambda model, x, parts: np.random.mtrand.set_bit_generator(
+        np.random.PCG64(0)
+    ),
+    "seed: Python": lambda model, x, parts: random.seed(0),
+    "seed: Python, by an old name": lambda model, x, parts: _SEED_PYTHON(0),
+    "seed: Python, by a state": lambda model, x, parts: random.setstate(random.Random(0).getstate()),
+    "seed: put back too late": lambda model, x, parts: _put_back_too_late(),
     "unreadable": lambda model, x, parts: model.__dict__.pop("_modules"),
 }
 
@@ -83,12 +95,45 @@ NOTHING_LEFT: dict[str, Callable[[nn.Module, Tensor, list[Tensor]], Any]] = {
     "drawn from NumPy": lambda model, x, parts: np.random.rand(300_000),
     "drawn from Python": lambda model, x, parts: [random.random() for _ in range(300_000)],
     "seeded for a while": lambda model, x, parts: _seeded_for_a_while(),
+    "NumPy seeded for a while": lambda model, x, parts: _numpy_seeded_for_a_while(),
+    "Python seeded for a while": lambda model, x, parts: _python_seeded_for_a_while(),
+    "generators of its own": lambda model, x, parts: (
+        torch.Generator().manual_seed(0),
+        np.random.RandomState(0).rand(),
+        random.Random(0).random(),
+    ),
     "a buffer made at the first call": lambda model, x, parts: model.register_buffer("seen", torch.ones(1)),
     "a cache": lambda model, x, parts: setattr(model, "last", x),
     "a switch for speed": lambda model, x, parts: setattr(torch.backends.cudnn, "benchmark", True),
     "threads": lambda model, x, parts: torch.set_num_threads(torch.get_num_threads()),
     "warnings": lambda model, x, parts: np.seterr(all="ignore"),
 }
+
+
+_SEED_NUMPY, _SEED_PYTHON = np.random.seed, random.seed
+_A_STATE = np.random.RandomState(0).get_state()
+
+
+def _numpy_seeded_for_a_while() -> None:
+    before = np.random.get_state()
+    np.random.seed(0)
+    np.random.randn(3)
+    np.random.set_state(before)
+
+
+def _python_seeded_for_a_while() -> None:
+    random.random()
+    before = random.getstate()
+    random.seed(0)
+    random.gauss(0, 1)
+    random.setstate(before)
+
+
+def _put_back_too_late() -> None:
+    np.random.seed(0)
+    before = np.random.get_state()
+    np.random.rand()
+    np.random.set_state(before)
 
 
 def _seeded_for_a_while() -> None:
@@ -112,6 +157,52 @@ def test_a_right_answer_that_leaves_something_behind_gets_a_sentence_about_it(ha
     assert verdict.kind == "changed", verdict
     assert verdict.points == 0
     assert verdict.message.startswith("The values are right, but your function ")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("harm", [harm for name, harm in LEFT_BEHIND.items() if name.startswith("seed")])
+def test_a_seed_is_seen_whatever_the_process_was_seeded_with_before(harm: Any, seed: int) -> None:
+    torch.manual_seed(seed), np.random.seed(seed), random.seed(seed)
+    assert _judged(_then(harm)).kind == "changed"
+
+
+def _next_numbers() -> list[Any]:
+    return [
+        torch.rand(1).item(),
+        np.random.randn(),
+        random.gauss(0, 1),
+        torch.initial_seed(),
+        np.random.rand(),
+        random.random(),
+    ]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        *(harm for name, harm in LEFT_BEHIND.items() if name.startswith("seed")),
+        *(harmless for name, harmless in NOTHING_LEFT.items() if "drawn" in name or "seeded" in name),
+    ],
+)
+def test_a_notebook_s_own_random_numbers_go_on_as_if_nothing_had_been_recorded(harm: Any) -> None:
+    def numbers(between: Callable[[], Any]) -> list[Any]:
+        torch.manual_seed(5), np.random.seed(5), random.seed(5)
+        np.random.randn(), random.gauss(0, 1)  # two are made at a time: the other one waits
+        between()
+        return [_next_numbers(), type(np.random.mtrand.get_bit_generator()).__name__]
+
+    assert numbers(lambda: _judged(_then(harm))) == numbers(lambda: None)
+
+
+def test_random_numbers_are_given_back_when_a_recording_is_interrupted() -> None:
+    def interrupted(model: nn.Module, x: Tensor, parts: list[Tensor], generator: torch.Generator) -> Tensor:
+        np.random.seed(0), random.seed(0), torch.manual_seed(0)
+        raise KeyboardInterrupt
+
+    before = np.random.mtrand.get_bit_generator(), type(random._inst), torch.initial_seed()  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        _judged(interrupted)
+    assert before == (np.random.mtrand.get_bit_generator(), type(random._inst), torch.initial_seed())  # type: ignore[attr-defined]
 
 
 def test_every_kind_of_trace_is_tried_here() -> None:

@@ -54,7 +54,7 @@ def test_of_an_exception_the_public_line_and_type_are_told() -> None:
     assert verdict.kind == "raised"
     assert (
         verdict.message
-        == "On a public case it stopped with KeyError in your line 2 (raise KeyError # [/b][31m)."
+        == "On a public case it stopped with KeyError in your line 2: raise KeyError # [/b][31m"
     )
 
 

@@ -1,13 +1,14 @@
 """What is wrong with a recorded call, in a sentence, where no misconception says it better: the first difference."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from course.judging.exercise import NO_SLOPE, SLOPE, Case, Exercise, is_real
+from course.judging.exercise import NO_SLOPE, SLOPE, Case, Equal, Exercise, Rule, is_real
 from course.judging.recording import Outcome
+from course.judging.sheets import Answers
 
 Difference = Literal["raised", "type", "shape", "dtype", "device", "nan", "different"]
 
@@ -17,7 +18,7 @@ def first_difference(
     got: Outcome,
     want: Outcome,
     case: Case,
-    axes: Mapping[str, str],
+    answers: Answers,
     which: str,
     hidden: bool,
 ) -> tuple[Difference, str]:
@@ -25,27 +26,27 @@ def first_difference(
     if got.raised:
         return "raised", _raised(got, want, which, hidden)
     if want.raised:
-        return "raised", f"{which} the docstring asks for a {want.raised}, but a value came back."
+        came = [_described(value, name) for name, value in got.values.items() if not name.startswith(SLOPE)]
+        back = "a value" if hidden or not came else came[0] if len(came) == 1 else f"{len(came)} values"
+        return "raised", f"{which} the docstring asks for {_an(want.raised)} here; yours returned {back}."
     for name in want.values:
-        found = _difference_of(exercise, got, want, name, case, axes, which, hidden)
+        found = _difference_of(exercise, got, want, name, case, answers, which, hidden)
         if found:
             return found
     extra = sorted(set(got.values) - set(want.values))
-    named = "" if hidden else f": {', '.join(_called(name) for name in extra)}"
+    named = "" if hidden else f": {', '.join(_called(name, answers) for name in extra)}"
     return "type", f"{which} more came back than expected{named}."
 
 
-def dtype_not_as_promised(
-    exercise: Exercise, recorded: Sequence[Outcome], expected: Sequence[Outcome]
-) -> str:
+def dtype_not_as_promised(exercise: Exercise, recorded: Sequence[Outcome], answers: Answers) -> str:
     """What is said of values that are right in another dtype than the docstring promises; "" where that is not so."""
     if not exercise.dtype:
         return ""
-    for got, want in zip(recorded, expected, strict=True):
+    for got, want in zip(recorded, answers.expected, strict=True):
         for name, value in want.values.items():
             mine = got.values.get(name)
             if isinstance(value, Tensor) and isinstance(mine, Tensor) and mine.dtype != value.dtype:
-                return f"The values are right, but {_called(name)} is {_bare(mine)} where the docstring promises {_bare(value)}."
+                return f"The values are right, but {_called(name, answers)} is {_bare(mine)} where the docstring promises {_bare(value)}."
     return ""
 
 
@@ -63,14 +64,20 @@ def short_arguments(case: Case) -> str:
 
 
 def _raised(got: Outcome, want: Outcome, which: str, hidden: bool) -> str:
-    where = f" in your line {got.line} ({got.text})" if got.text and got.line else ""
+    where = f" in your line {got.line}:\n    {got.text}\n" if got.text and got.line else ""
     if got.raised == "MemoryError":
-        return f"{which} it wanted more memory than it may have{where}."
-    said = "" if hidden or not got.message else f": {got.message.removesuffix('.')}"
-    asked = f" The docstring asks for a {want.raised} here." if want.raised else ""
+        return f"{which} it wanted more memory than it may have{where or '.'}".rstrip()
+    said = "" if hidden or not got.message else got.message.rstrip(".")
+    told = f"It says: {said}." if where and said else f": {said}." if said else "" if where else "."
+    asked = f"The docstring asks for {_an(want.raised)} here." if want.raised else ""
     if got.miscalled:
-        asked = " Its arguments should be those of the release."
-    return f"{which} it stopped with {got.raised}{where}{said}.{asked}"
+        asked = "Its arguments should be those of the release."
+    space = "" if where and not told else " "
+    return f"{which} it stopped with {got.raised}{where}{told}{space if asked else ''}{asked}".rstrip()
+
+
+def _an(error: str) -> str:
+    return f"{'an' if error[:1] in 'AEIOU' else 'a'} {error}"
 
 
 def _difference_of(
@@ -79,20 +86,20 @@ def _difference_of(
     want: Outcome,
     name: str,
     case: Case,
-    axes: Mapping[str, str],
+    answers: Answers,
     which: str,
     hidden: bool,
 ) -> tuple[Difference, str] | None:
-    expected = want.values[name]
+    expected, axes = want.values[name], answers.axes
     rule = exercise.rule(name)
     if name not in got.values:
         surplus = {key: value for key, value in got.values.items() if key not in want.values}
-        told = [f"{_called(key)}: {_described(value)}" for key, value in surplus.items()]
+        told = [f"{_called(key, answers)}: {_described(value)}" for key, value in surplus.items()]
         returned = ", ".join(told if len(told) <= 3 else [*told[:2], f"and {len(told) - 2} more"])
         back = "" if hidden else f": {returned or 'nothing'}"
         if name == "" and surplus:
             return "type", f"{which} the result should be one tensor, but it is a collection{back}."
-        return "type", f"{which} {_called(name)} is missing; what came back instead{back}."
+        return "type", f"{which} {_called(name, answers)} is missing; what came back instead{back}."
     if rule is None:
         return None
     mine = got.values[name]
@@ -105,36 +112,48 @@ def _difference_of(
         )
     if isinstance(expected, Tensor) and isinstance(mine, str):
         but = "" if hidden else f", but it is {_described(mine)}"
-        return "type", f"{which} {_called(name)} should be a tensor{but}.{_forgot(mine)}"
+        return "type", f"{which} {_called(name, answers)} should be a tensor{but}.{_forgot(mine)}"
     if isinstance(expected, str) or isinstance(mine, str):
         if mine == expected:
             return None
         shown = "" if hidden else f": {_described(mine)} instead of {_described(expected)}"
-        return "different", f"{which} {_called(name)} differs{shown}.{_forgot(mine)}"
+        return "different", f"{which} {_called(name, answers)} differs{shown}.{_forgot(mine)}"
     if not is_real(mine):
-        return "dtype", f"{which} {_called(name)} holds {_bare(mine)} numbers; real ones are asked for."
+        return (
+            "dtype",
+            f"{which} {_called(name, answers)} holds {_bare(mine)} numbers; real ones are asked for.",
+        )
     if mine.shape != expected.shape:
         named = f" ({', '.join(axes[name].split())})" if axes.get(name) else ""
         if hidden:
             asked = f": its axes should be{named}" if named else ""
-            return "shape", f"{which} {_called(name)} has the wrong shape{asked}."
+            return "shape", f"{which} {_called(name, answers)} has the wrong shape{asked}."
         that_is = f", that is{named}" if named else ""
         got_shape, want_shape = tuple(mine.shape), tuple(expected.shape)
-        return "shape", f"{which} {_called(name)} has shape {got_shape}; expected {want_shape}{that_is}."
+        return (
+            "shape",
+            f"{which} {_called(name, answers)} has shape {got_shape}; expected {want_shape}{that_is}.",
+        )
     run, home = got.devices.get(name, "cpu"), want.devices.get(name, "cpu")
     if run != home and home != "cpu":
-        return "device", f"{which} {_called(name)} is on {run}; it should stay where its input is, on {home}."
+        return (
+            "device",
+            f"{which} {_called(name, answers)} is on {run}; it should stay where its input is, on {home}.",
+        )
     if bool(mine.isnan().any()) and not bool(expected.isnan().any()):
         count = "NaN" if hidden else f"{int(mine.isnan().sum())} NaN of {mine.numel()} numbers"
-        return "nan", f"{which} {_called(name)} holds {count}. Look for 0/0, log 0 or ∞ − ∞."
+        return "nan", f"{which} {_called(name, answers)} holds {count}. Look for 0/0, log 0 or ∞ − ∞."
     if rule(got.values, want.values, name, case) <= 1:
         return None
     if hidden:
         return (
             "different",
-            f"{which} {_called(name)} differs from what the formula gives. Run check again, and try inputs of your own.",
+            f"{which} {_called(name, answers)} differs from what the formula gives. Run check again, and try inputs of your own.",
         )
-    return "different", f"{which} {_called(name)} differs{_where(mine, expected, axes.get(name, ''))}"
+    return (
+        "different",
+        f"{which} {_called(name, answers)} differs{_where(mine, expected, axes.get(name, ''), rule, case)}",
+    )
 
 
 def _forgot(value: Tensor | str) -> str:
@@ -142,43 +161,50 @@ def _forgot(value: Tensor | str) -> str:
     return " Is a return statement missing?" if nothing else ""
 
 
-def _described(value: Any) -> str:
+def _described(value: Tensor | str, name: str = "") -> str:
     if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    return (
-        "None"
-        if value == "<NoneType>"
-        else f"a {value[1:-1]}"
-        if value.startswith("<") and value.endswith(">")
-        else repr(value[:80])
-    )
+        return f"a tensor of shape {tuple(value.shape)}" if value.dim() else _number(value)
+    kind = value.startswith("<") and value.endswith(">")
+    return "None" if value == "<NoneType>" else f"a {value[1:-1]}" if kind else repr(value[:80])
 
 
-def _where(mine: Tensor, expected: Tensor, axes: str) -> str:
+def _where(mine: Tensor, expected: Tensor, axes: str, rule: Rule, case: Case) -> str:
     """Where the first clear difference is, and how large the largest one."""
-    gap = (mine.double() - expected.double()).abs()
-    gap = torch.nan_to_num(gap, nan=float("inf"), posinf=float("inf"))
-    limit = 1e-4 * expected.double().abs() + 1e-5 * float(expected.double().abs().max().clamp_min(1e-30))
-    wrong = gap > limit
+    wrong = (rule if isinstance(rule, Equal) else Equal()).everywhere(mine, expected, case) > 1
     count = int(wrong.sum())
     if not count:
         return "."
     place = [int(i) for i in wrong.nonzero()[0]]
     at = f" first at {_place(place, axes.split())}" if place else ""
-    got, want = float(mine[tuple(place)]), float(expected[tuple(place)])
-    largest = (
-        f" {count} of {mine.numel()} numbers differ, the largest by {float(gap.max()):.4g}."
-        if mine.numel() > 1
-        else ""
-    )
-    return f"{at}: {got:.6g} instead of {want:.6g}.{largest}"
+    got, want = mine[tuple(place)], expected[tuple(place)]
+    counted = f" {count} of {mine.numel()} differ" if mine.numel() > 1 else ""
+    if expected.dtype == torch.bool:
+        return f"{at}: {_truth(got)} instead of {_truth(want)}.{counted}{'.' if counted else ''}"
+    gap = torch.nan_to_num((mine.double() - expected.double()).abs(), nan=float("inf"), posinf=float("inf"))
+    largest = f"{counted.replace(' differ', ' numbers differ')}, the largest by {float(gap.max()):.4g}."
+    return f"{at}: {_number(got)} instead of {_number(want)}.{largest if counted else ''}"
+
+
+def _number(value: Tensor) -> str:
+    return str(bool(value)) if value.dtype == torch.bool else f"{float(value):.6g}"
+
+
+def _truth(value: Tensor) -> str:
+    """A number that stands where True or False is asked for, as that where it is one of them."""
+    return str(bool(value)) if float(value) in (0, 1) else _number(value)
+
+
+_WHOLES = ("*shape", "*image", "*kernel", "*space")
+"""Names for all axes together, by which no single one can be called."""
 
 
 def _place(place: list[int], names: list[str]) -> str:
-    """An index with the names of its axes; one name with a star may stand for several: "batch 0, features [0, 2]"."""
-    starred = [name.startswith("*") for name in names]
+    """An index, with the names of its axes where each has one: "[2, 0]", or "batch 0, features 2"; *batch may be several."""
     more = len(place) - len(names)
-    if not names or sum(starred) > 1 or more < -sum(starred) or (more and not any(starred)):
+    starred = [name.startswith("*") for name in names]
+    named = all(name.lstrip("*").isidentifier() for name in names) and sum(starred) <= 1
+    named = named and not any(name in _WHOLES for name in names)
+    if not names or not named or more < -sum(starred) or (more and not any(starred)):
         return str(place)
     parts = []
     for name, star in zip(names, starred, strict=True):
@@ -192,7 +218,11 @@ def _bare(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _called(name: str) -> str:
+def _called(name: str, answers: Answers) -> str:
+    """A value as the docstring calls it, or by its place."""
     if name.startswith(SLOPE):
         return f"the gradient that arrives at `{name.removeprefix(SLOPE)}`"
+    part, dot, rest = name.partition(".")
+    if part in answers.parts:
+        return f"`{answers.parts[part]}`" + (f", value {rest}," if dot else "")
     return f"value {name}" if name else "the result"

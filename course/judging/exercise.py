@@ -4,7 +4,7 @@
 sheet is: in the student's notebook for the public seeds, outside the sandbox for the secret ones.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -94,10 +94,19 @@ _REAL = {
 }
 
 
-def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
-    """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text."""
+INPUTS_SHARE = 0.1
+"""Of the size of what goes in: numbers that come out smaller are compared as if they had this size. Two large numbers of which
+one is taken from the other leave rounding behind (1e-9 where 0 is meant), and that is no measure of anything."""
 
-    def distance(got: Values, expected: Values, name: str, case: Case) -> float:
+
+@dataclass(frozen=True)
+class Equal:
+    """The rule that `equal` makes."""
+
+    rtol: float = 1e-4
+    atol: float = 1e-5
+
+    def __call__(self, got: Values, expected: Values, name: str, case: Case) -> float:
         mine, theirs = got[name], expected[name]
         if isinstance(mine, str) or isinstance(theirs, str):
             return 0.0 if isinstance(mine, str) and mine == theirs else float("inf")
@@ -105,21 +114,49 @@ def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
             return float("inf")
         if theirs.numel() == 0:
             return 0.0
-        return float(_deviation(mine, theirs, rtol, atol).max())
+        return float(self.everywhere(mine, theirs, case).max())
 
-    return distance
+    def everywhere(self, got: Tensor, expected: Tensor, case: Case) -> Tensor:
+        """Each number's distance in tolerances; 0 where both are the same infinity or both NaN, inf where only one is."""
+        mine, theirs = got.double(), expected.double()
+        sixteen_bits = expected.dtype in (torch.float16, torch.bfloat16)
+        least = 2 * torch.finfo(expected.dtype).eps if sixteen_bits else 0.0
+        scale = max(_size(theirs), INPUTS_SHARE * size_of_inputs(case)) or 1.0
+        tolerance = max(self.rtol, least) * theirs.abs() + max(self.atol, least) * scale
+        distance = (mine - theirs).abs() / tolerance
+        distance = torch.where(mine.isfinite() & theirs.isfinite(), distance, float("inf"))
+        alike = (mine == theirs) | (mine.isnan() & theirs.isnan())
+        return torch.where(alike, 0.0, distance)
 
 
-def _deviation(got: Tensor, expected: Tensor, rtol: float, atol: float) -> Tensor:
-    """Elementwise distance in tolerances; 0 where both are the same infinity or both NaN, inf where only one is."""
-    mine, theirs = got.double(), expected.double()
-    finite = theirs[theirs.isfinite()].abs()
-    scale = float(finite.max()) if finite.numel() else 0.0
-    tolerance = rtol * theirs.abs() + atol * (scale or 1.0)
-    distance = (mine - theirs).abs() / tolerance
-    distance = torch.where(mine.isfinite() & theirs.isfinite(), distance, float("inf"))
-    alike = (mine == theirs) | (mine.isnan() & theirs.isnan())
-    return torch.where(alike, 0.0, distance)
+def equal(rtol: float = 1e-4, atol: float = 1e-5) -> Rule:
+    """|got − expected| ≤ rtol·|expected| + atol·max|expected|, everywhere; text must be the same text.
+
+    max|expected| is taken to be at least a share of the inputs' size. Where the reference's values come in sixteen bits, as
+    their inputs did, both tolerances are at least what these can tell apart.
+    """
+    return Equal(rtol, atol)
+
+
+def size_of_inputs(case: Case) -> float:
+    """The largest number in the smallest of the floating tensors that go in (zeros aside); 0 where there are none."""
+    return min(filter(None, map(_size, _floating(list(case.values())))), default=0.0)
+
+
+def _floating(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield value.detach()
+    elif isinstance(value, torch.nn.Module):
+        yield from (weight.detach() for weight in value.parameters())
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _floating(item)
+
+
+def _size(value: Tensor) -> float:
+    finite = value[value.isfinite()]
+    return float(finite.abs().max()) if finite.numel() else 0.0
 
 
 def within(k: float, error: str) -> Rule:

@@ -30,10 +30,15 @@ class OneLine(Exception):
 
 
 def lines(sentence: str) -> list[str]:
-    """The sentence as it is; in a notebook broken between words, for JupyterLab breaks long lines in the middle of one."""
+    """The sentence as it is; in a notebook broken between words, for JupyterLab breaks long lines in the middle of one.
+
+    What has a line of its own keeps it, as code does.
+    """
     from course.show import in_notebook
 
-    return textwrap.wrap(sentence, WIDTH, **KEEPING) if in_notebook() else [sentence]
+    if not in_notebook():
+        return [sentence]
+    return [line for part in sentence.split("\n") for line in textwrap.wrap(part, WIDTH, **KEEPING) or [""]]
 
 
 def is_gap(fn: Any) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from course.judging.archive import Tree, freeze, thaw
 from course.judging.exercise import NO_SLOPE, SLOPE, Case, Exercise, Values
+from course.judging.randomness import drawn_for_nothing, lent
 from course.judging.traces import watch
 
 LARGEST_VALUE = 4_000_000
@@ -83,7 +84,7 @@ class Outcome:
 
 def fresh_cases(exercise: Exercise, seed: int, inputs: Tree = None, device: str = "cpu") -> list[Case]:
     """Newly made cases; the tensors of `inputs` (an answer sheet's) take the place of those drawn here."""
-    cases = exercise.cases(seed)
+    cases = _made(exercise, seed)
     return (
         cases
         if inputs is None
@@ -93,7 +94,13 @@ def fresh_cases(exercise: Exercise, seed: int, inputs: Tree = None, device: str 
 
 def frozen_inputs(exercise: Exercise, seed: int) -> Tree:
     """The tensors of the cases of one seed, to travel with the answer sheet."""
-    return [freeze(case) for case in exercise.cases(seed)]
+    return [freeze(case) for case in _made(exercise, seed)]
+
+
+def _made(exercise: Exercise, seed: int) -> list[Case]:
+    """The cases of a seed. A model that is made draws its first weights, whoever fills it afterwards."""
+    with drawn_for_nothing():
+        return exercise.cases(seed)
 
 
 def record(
@@ -105,20 +112,28 @@ def record(
 ) -> list[Outcome]:
     """What `fn` does on every case of every seed. Whatever `fn` raises is recorded; KeyboardInterrupt passes."""
     outcomes = []
-    for position, seed in enumerate(seeds):
-        for case in fresh_cases(exercise, seed, inputs[position] if inputs else None, device):
-            outcomes.append(record_case(fn, exercise, case))
-            if outcomes[-1].open or outcomes[-1].raised == "MemoryError":
-                return outcomes  # it would be the same every time, and filling the memory takes long
+    with lent() as seeded:
+        for position, seed in enumerate(seeds):
+            for case in fresh_cases(exercise, seed, inputs[position] if inputs else None, device):
+                outcomes.append(_recorded(fn, exercise, case, seeded))
+                if outcomes[-1].open or outcomes[-1].raised == "MemoryError":
+                    return outcomes  # it would be the same every time, and filling the memory takes long
     return outcomes
 
 
 def record_case(fn: Callable[..., Any], exercise: Exercise, case: Case) -> Outcome:
     """What `fn` does on one case, and what it leaves behind."""
+    with lent() as seeded:
+        return _recorded(fn, exercise, case, seeded)
+
+
+def _recorded(
+    fn: Callable[..., Any], exercise: Exercise, case: Case, seeded: Callable[[], list[str]]
+) -> Outcome:
     case, leaves = _with_leaves(case, exercise.slope)
     differences = watch(case, exercise.changes)
     outcome = _outcome(fn, exercise, case, leaves)
-    outcome.left = differences()[:MOST_LEFT]
+    outcome.left = [*differences(), *(f"seed {name}" for name in seeded())][:MOST_LEFT]
     return outcome
 
 

@@ -21,7 +21,8 @@ class Answers:
     """One exercise's part of an answer sheet.
 
     wrong: misconception → (its sentence, what it returns). given: (dependency, misconception of it) → what the
-    reference returns when the dependency has that misconception. given_both: the same for two dependencies at once. axes: value name → axis names of its shape.
+    reference returns when the dependency has that misconception. given_both: the same for two dependencies at once.
+    axes: value name → axis names of its shape. parts: value name → what the docstring calls this part of what comes back.
     """
 
     seeds: list[int]
@@ -32,6 +33,7 @@ class Answers:
     given_both: dict[tuple[tuple[str, str], tuple[str, str]], list[Outcome]] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
     uses: list[str] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
     _cases: list[Case] = field(default_factory=list, repr=False, compare=False)
 
     def cases(self, exercise: Exercise) -> list[Case]:
@@ -55,6 +57,7 @@ class Answers:
             ],
             "axes": self.axes,
             "uses": self.uses,
+            "parts": self.parts,
         }
 
     @classmethod
@@ -71,6 +74,7 @@ class Answers:
             },
             axes=tree["axes"],
             uses=tree["uses"],
+            parts=tree.get("parts", {}),  # older sheets have none
         )
 
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from course.judging.randomness import SEEDING
+
 _SETTINGS: dict[str, Callable[[], Any]] = {
     "torch.set_default_dtype": torch.get_default_dtype,
     "torch.set_default_device": torch.get_default_device,
@@ -21,9 +23,6 @@ _SETTINGS: dict[str, Callable[[], Any]] = {
     "torch.inference_mode": torch.is_inference_mode_enabled,
 }
 """Switches of the whole process that change what other functions return: how one is set → how it stands."""
-
-_SEEDS: dict[str, Callable[[], Any]] = {"torch.manual_seed": torch.initial_seed}
-"""Random numbers of the whole process: how they are seeded → the seed, which drawing does not change."""
 
 LEFT = {
     "values": "changed `{}`, which was only lent to it: work on a copy",
@@ -39,7 +38,7 @@ LEFT = {
     "frozen": "switched `requires_grad` of weights of `{}`: put it back",
     "unreadable": "left `{}` in a state in which it cannot be read any more",
     "setting": "left {} switched for everybody: put it back before you return",
-    "seed": "called {}, which gives everybody else the same random numbers again: use a generator of your own",
+    "seed": "seeded the random numbers that everybody shares ({}): use a generator of your own",
 }
 """What can be left behind → what is said of it, after "your function"."""
 
@@ -97,15 +96,14 @@ def traces(model: nn.Module, where: str = "model", keep: Callable[[Any], Any] | 
 def in_words(left: str, case: Mapping[str, Any]) -> str:
     """One thing that was left behind, to be said after "your function"; "" where it is none of ours: anybody may have recorded it."""
     what, _, where = left.partition(" ")
-    known: Collection[str] = {"setting": _SETTINGS, "seed": _SEEDS}.get(what, case)
+    known: Collection[str] = {"setting": tuple(_SETTINGS), "seed": SEEDING}.get(what, tuple(case))
     name = where if where in known else where.partition("[")[0]
     return LEFT[what].format(name) if what in LEFT and name in known else ""
 
 
 def _shared() -> Look:
-    """How the settings and seeds of the whole process stand."""
-    settings = {("setting", name): state() for name, state in _SETTINGS.items()}
-    return {**settings, **{("seed", name): state() for name, state in _SEEDS.items()}}
+    """How the settings of the whole process stand."""
+    return {("setting", name): state() for name, state in _SETTINGS.items()}
 
 
 def _looked_at(value: Any, where: str, keep: Callable[[Any], Any]) -> Look:

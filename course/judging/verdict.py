@@ -12,6 +12,9 @@ from course.judging.recording import Outcome
 from course.judging.sheets import Answers
 from course.judging.traces import in_words
 
+RECOGNISED = 3.0
+"""In tolerances: how near a recording has to come to a misconception. Who makes a mistake also computes in an order of their own."""
+
 Kind = Literal[Difference, "right", "follows", "open", "misconception", "changed", "undefined", "killed"]
 
 
@@ -62,15 +65,16 @@ def compare(
         one_sided: bool = False,
         traceless: bool = False,
         but: Collection[int] = (),
+        most: float = 1,
     ) -> bool:
         return len(recorded) == len(outcomes) and all(
-            distance(exercise, got, want, case, one_sided, traceless) <= 1
+            distance(exercise, got, want, case, one_sided, traceless) <= most
             for number, (got, want, case) in enumerate(zip(recorded, outcomes, cases, strict=True))
             if number not in but
         )
 
     if same(answers.expected, one_sided=True):
-        promised = dtype_not_as_promised(exercise, recorded, answers.expected)
+        promised = dtype_not_as_promised(exercise, recorded, answers)
         if promised:
             return verdict("dtype", promised)
         return verdict("right", "Right.", exercise.points)
@@ -107,7 +111,9 @@ def compare(
         (set(), errors) if errors else (set(),)
     ):  # who forgot a promised error may have a misconception, too
         for name, (sentence, outcomes) in answers.wrong.items():
-            if same(outcomes, but=but) and not (but and same(answers.expected, one_sided=True, but=but)):
+            if same(outcomes, but=but, most=RECOGNISED) and not (
+                but and same(answers.expected, one_sided=True, but=but)
+            ):
                 return verdict("misconception", sentence, misconception=name)
 
     if first:
@@ -117,7 +123,7 @@ def compare(
     if left and same(answers.expected, one_sided=True, traceless=True):
         return verdict("changed", f"The values are right, but your function {left}.")
     for name, (sentence, outcomes) in answers.wrong.items() if left else ():
-        if same(outcomes, traceless=True):
+        if same(outcomes, traceless=True, most=RECOGNISED):
             return verdict("misconception", sentence, misconception=name)
     if left and not any(outcome.raised for outcome in recorded):
         return verdict("changed", f"Your function {left}.")
@@ -125,7 +131,7 @@ def compare(
     for number, (got, want, case) in enumerate(zip(recorded, answers.expected, cases, strict=False), start=1):
         if distance(exercise, got, want, case, one_sided=True, traceless=True) > 1:
             which = where if hidden else f"On case {number} of {len(cases)}{short_arguments(case)}"
-            return verdict(*first_difference(exercise, got, want, case, answers.axes, which, hidden))
+            return verdict(*first_difference(exercise, got, want, case, answers, which, hidden))
     if len(recorded) != len(answers.expected):
         return verdict("undefined", CUT_SHORT)
     return verdict("different", "The recording differs from the answer sheet.")
@@ -150,6 +156,18 @@ def _left(got: Outcome, want: Outcome, case: Case) -> str:
 def prove_something(outcomes: Sequence[Outcome]) -> bool:
     """Whether matching these outcomes shows that a function is right: not if they are all exceptions, which anybody can raise."""
     return not all(outcome.raised for outcome in outcomes)
+
+
+def one_constant(exercise: Exercise, outcomes: Sequence[Outcome]) -> bool:
+    """Whether all values of all cases are one and the same number: by such an outcome nobody's mistake can be told."""
+    found: set[float | str] = set()
+    for outcome in outcomes:
+        for name, value in outcome.values.items():
+            if isinstance(value, str):
+                found.add(value)
+            elif exercise.rule(name) is not None:
+                found |= {str(number) for number in value.unique()[:2].tolist()}
+    return len(found) <= 1
 
 
 def distance(

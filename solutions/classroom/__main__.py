@@ -154,6 +154,23 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="change each reference in one place at a time: does the judge see it?",
     )
+    prove.add_argument(
+        "--seeds",
+        type=_positive,
+        metavar="N",
+        help="how many of N seeds could be a class's secret ones, and why not the others?",
+    )
+    prove.add_argument(
+        "--uses",
+        action="store_true",
+        help="run the chapters: is every way in which they call an exercise among its cases?",
+    )
+    prove.add_argument(
+        "--verdicts",
+        type=Path,
+        metavar="FILE",
+        help="write every verdict into a file, to be compared with another machine's",
+    )
 
     notebooks = command(
         "notebooks", _notebooks, "lay out the students' notebooks; existing ones stay as they are"
@@ -389,14 +406,25 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _prove(options: argparse.Namespace) -> int:
-    from solutions.classroom.proof.prove import prove, prove_chapter
+    from solutions.classroom.proof.prove import print_shares, prove, prove_chapter
 
-    bad = 0
+    names = options.names or chapters()
     if options.mutants:
         from solutions.classroom.proof.mutants import print_mutants
 
-        return print_mutants(options.names or chapters())
-    for name in options.names or chapters():
+        return print_mutants(names)
+    if options.seeds:
+        return print_shares(names, options.seeds)
+    if options.uses:
+        from solutions.classroom.proof.uses import print_uses
+
+        return print_uses(names)
+    if options.verdicts:
+        from solutions.classroom.proof.verdicts import write_verdicts
+
+        return write_verdicts(names, options.verdicts)
+    bad = 0
+    for name in names:
         try:
             chapter = chapter_named(name)
             proofs = prove_chapter(chapter)

@@ -138,8 +138,42 @@ def kit() -> str:
     return f"{right} exercises: not done yet when open, right when solved"
 
 
+def verdicts() -> Iterator[str]:
+    """Every verdict is the same with one thread and with two, and with the processor's plainest arithmetic."""
+    ordinary = _verdicts("ordinary", OMP_NUM_THREADS="1")
+    wrong = []
+    for name, environment in WAYS_TO_COMPUTE.items():
+        found = _differing(ordinary, _verdicts(name, **environment))
+        yield f"{name}: {len(found)} of {len(ordinary.splitlines())} verdicts differ"
+        yield from found[:10]
+        wrong += [name] if found else []
+    if wrong:
+        raise Failed(", ".join(wrong))
+
+
+WAYS_TO_COMPUTE = {
+    "two threads": {"OMP_NUM_THREADS": "2"},
+    "without AVX": {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "default"},
+}
+
+
+def _verdicts(name: str, python: str | Path = sys.executable, **environment: str) -> str:
+    """All verdicts, as `classroom prove --verdicts` writes them."""
+    path = BUILD / f"verdicts, {name}.txt"
+    run(python, "-m", "solutions.classroom", "prove", "--verdicts", path, **environment)
+    return path.read_text("utf-8")
+
+
+def _differing(one: str, other: str) -> list[str]:
+    """The verdicts that differ, both of each."""
+    sys.path.insert(0, str(ROOT))
+    from solutions.classroom.proof.verdicts import differing
+
+    return differing(one, other)
+
+
 def versions() -> Iterator[str]:
-    """Every Python with the pinned libraries, the oldest one with the oldest libraries, the newest one with the newest."""
+    """Every Python with the pinned libraries, the oldest one with the oldest libraries, the newest one with the newest; all say the same."""
     _needs_the_registry()
     found = {version: python for version in PYTHONS if (python := _python(version))}
     for version in PYTHONS:
@@ -151,16 +185,17 @@ def versions() -> Iterator[str]:
         combinations += [(min(found, key=_parts), "oldest libraries", _oldest())]
         combinations += [(max(found, key=_parts), "newest libraries", ["--upgrade"])]
     wrong = []
+    ordinary = _verdicts("ordinary", OMP_NUM_THREADS="1")
     for version, name, options in combinations:
         start = time.monotonic()
-        said = _with_versions(found[version], options)
+        said = _with_versions(found[version], options, ordinary)
         yield f"Python {version}, {name}: {said} ({time.monotonic() - start:.0f} s)"
         wrong += [f"Python {version}, {name}"] if said.startswith("FAILED") else []
     if wrong:
         raise Failed(", ".join(wrong))
 
 
-def _with_versions(python: str, options: Sequence[str]) -> str:
+def _with_versions(python: str, options: Sequence[str], ordinary: str) -> str:
     place = BUILD / "versions"
     shutil.rmtree(place, ignore_errors=True)
     try:
@@ -168,6 +203,9 @@ def _with_versions(python: str, options: Sequence[str]) -> str:
         run(inside, "-m", "pip", "install", "-q", *options, "-e", ".[dev]", PYTHONPATH="")
         got = run(inside, "-m", "pip", "list", "--format=freeze", PYTHONPATH="")
         said = pytest_says(*QUICK_TESTS, "-n", "auto", python=inside, PYTHONPATH="").splitlines()[0]
+        other = _differing(ordinary, _verdicts("of a version", inside, PYTHONPATH="", OMP_NUM_THREADS="1"))
+        if other:
+            raise Failed("\n".join([f"{len(other)} verdicts differ:", *other[:10]]))
         return " ".join([*re.findall(rf"^(?:{'|'.join(LIBRARIES)})==\S+", got, re.MULTILINE), "·", said])
     except Failed as failure:
         return f"FAILED: {failure}"
@@ -217,6 +255,7 @@ STEPS: dict[str, Callable[[], str | Iterator[str]]] = {
     "kills": kills,
     "company": company,
     "kit": kit,
+    "verdicts": verdicts,
     "versions": versions,
 }
 
