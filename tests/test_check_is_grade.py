@@ -25,6 +25,7 @@ from nbformat.v4 import new_code_cell
 from course import settings
 from course.exercises import chapters, exercises_of
 from course.judging import archive
+from course.judging.recording import fresh_cases
 from course.judging.sheets import Answers, Plan, read_tree, sheet_name
 from course.notebook import kernel, saved
 from course.notebook.here_and_graded import look_at
@@ -200,21 +201,23 @@ def believers(chapter: str) -> list[Person]:
     ]
 
 
-def twice_wrong(chapter: str) -> list[Person]:
-    """Two mistakes at once, where one exercise calls another or both are called by a third."""
+def twice_wrong(chapter: str, most: int) -> list[Person]:
+    """Two mistakes at once, where one exercise calls another or both are called by a third; about so many."""
     wrong = misconceptions_of(chapter)
     pairs = {
         pair
         for name, uses in _callers(chapter).items()
         for pair in chain(combinations(uses, 2), ((other, name) for other in uses))
     }
+    both = [
+        (one, bad, two, worse) for one, two in sorted(pairs) for bad, worse in product(wrong[one], wrong[two])
+    ]
     return [
         Person(
             f"{one}/{bad.__name__} and {two}/{worse.__name__}",
             {one: standalone(chapter, one, bad), two: standalone(chapter, two, worse)},
         )
-        for one, two in sorted(pairs)
-        for bad, worse in product(wrong[one], wrong[two])
+        for one, bad, two, worse in both[:: len(both) // most or 1]
     ]
 
 
@@ -259,12 +262,11 @@ def _troubled(chapter: str, name: str) -> Iterator[Person]:
         f"{name} changes its input",
         {name: f"def {name}(*inputs):\n    inputs[0].zero_()\n    return inputs[0]"},
     )
-    yield Person(
-        f"{name} is slow", {name: f"{helper}\ndef {name}(*inputs):{_BURN.format(LIMIT * 1.5)}helper(*inputs)"}
-    )
-    yield Person(
-        f"{name} is slow and wrong", {name: f"def {name}(*inputs):{_BURN.format(LIMIT * 1.5)}inputs[0]"}
-    )
+    if not any(name in uses for uses in _callers(chapter).values()):  # nobody else becomes slow by it
+        calls = len(fresh_cases(exercises_of(chapter)[name], SECRET[0]))
+        burn = _BURN.format(LIMIT / calls)  # for two seeds: twice the limit
+        yield Person(f"{name} is slow", {name: f"{helper}\ndef {name}(*inputs):{burn}helper(*inputs)"})
+        yield Person(f"{name} is slow and wrong", {name: f"def {name}(*inputs):{burn}inputs[0]"})
     at: dict[str, Any] = {"functions": {name: by_helper}, "at": name}
     yield Person(f"{name}: helper before", **at, before=[helper])
     yield Person(f"{name}: helper after", **at, after=[helper])
@@ -347,7 +349,7 @@ def test_a_varied_class_hears_the_same_from_check_and_grade(
     people = [
         Person("right everywhere"),
         *_spread(believers(chapter), FEW),
-        *_spread(twice_wrong(chapter), FEW),
+        *_spread(twice_wrong(chapter, FEW), FEW),
     ]
     people += _one_of_each(troubled(chapter)) if chapter == EVERYDAY[0] else []
     found = [
@@ -360,11 +362,10 @@ def test_a_varied_class_hears_the_same_from_check_and_grade(
 def test_the_whole_course_hears_the_same_from_check_and_grade(
     sandbox: Sandbox, chapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pairs = twice_wrong(chapter)
     people = [
         Person("right everywhere"),
         *believers(chapter),
-        *pairs[:: len(pairs) // 60 or 1],
+        *twice_wrong(chapter, 60),
         *troubled(chapter),
     ]
     found = [

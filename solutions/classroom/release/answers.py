@@ -18,8 +18,9 @@ from solutions.misconceptions import KNOWN_BY_A_CONSTANT, misconceptions_of, sen
 
 PUBLIC_SEEDS = [1, 2]
 
-TOO_LONG_FOR_PAIRS = {"lime_image"}
-"""Exercises that are not answered for two earlier mistakes at once: minutes for a sheet, where others take a second."""
+MOST_PAIRS = 100
+"""Pairs of misconceptions in two dependencies that an exercise's answers are recorded for. With more, a sheet would take
+megabytes and minutes; two mistakes at once are then told to finish the first."""
 
 
 def answer_sheet(chapter: str, seeds: list[int] | Mapping[str, list[int]]) -> dict[str, Answers]:
@@ -53,21 +54,26 @@ def answers_for(chapter: str, exercise: Exercise, seeds: list[int], given: bool 
         for function in wrong.get(dependency, []):
             with replaced(home_of()[dependency], dependency, function):
                 answers.given[(dependency, function.__name__)] = record(reference, exercise, seeds, inputs)
-    if given and exercise.name not in TOO_LONG_FOR_PAIRS:
-        for one, two in _independent_pairs(chapter, answers.uses):
-            for bad, worse in product(wrong.get(one, []), wrong.get(two, [])):
-                with replaced(home_of()[one], one, bad), replaced(home_of()[two], two, worse):
-                    pair = ((one, bad.__name__), (two, worse.__name__))
-                    answers.given_both[pair] = record(reference, exercise, seeds, inputs)
+    pairs = _pairs(chapter, answers.uses) if given else []
+    for (one, bad), (two, worse) in pairs if len(pairs) <= MOST_PAIRS else ():
+        with replaced(home_of()[one], one, bad), replaced(home_of()[two], two, worse):
+            pair = ((one, bad.__name__), (two, worse.__name__))
+            answers.given_both[pair] = record(reference, exercise, seeds, inputs)
     return answers
 
 
-def _independent_pairs(chapter: str, names: list[str]) -> list[tuple[str, str]]:
-    """Those of which neither calls the other: a misconception in one that calls the other's is recognised in no other way."""
+Mistake = tuple[str, Callable[..., Any]]
+"""A dependency, and a misconception of it."""
+
+
+def _pairs(chapter: str, names: list[str]) -> list[tuple[Mistake, Mistake]]:
+    """A misconception in each of two of these exercises, of which neither calls the other: whoever calls a wrong one is told of that first."""
+    wrong = misconceptions_of(chapter)
     return [
-        (one, two)
+        ((one, bad), (two, worse))
         for one, two in combinations(names, 2)
         if not depends_on(chapter, one, two) and not depends_on(chapter, two, one)
+        for bad, worse in product(wrong.get(one, []), wrong.get(two, []))
     ]
 
 
