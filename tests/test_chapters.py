@@ -60,3 +60,11 @@ def test_the_chapter_runs_as_a_plain_script(chapter: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_points_follow_the_minutes_on_one_scale() -> None:
+    scale = {5: 1, 12: 2, 20: 3, 30: 4}
+    for chapter in chapters():
+        for name, exercise in exercises_of(chapter).items():
+            worth = next((points for most, points in scale.items() if exercise.minutes <= most), 5)
+            assert exercise.points == worth, name

@@ -260,7 +260,7 @@ EXERCISES = [
         cases=_class_cases,
         observe=_observe_objective,
         points=2,
-        minutes=15,
+        minutes=12,
         hints=(
             "Write an inner function of x and return it; it may use `model` and `target`.",
             "`F.log_softmax` over the classes is exact where the logarithm of a softmax would round to log 0.",
@@ -283,7 +283,7 @@ EXERCISES = [
         cases=_penalized_cases,
         observe=_observe_penalized,
         points=1,
-        minutes=8,
+        minutes=5,
         hints=(
             "Each image pays for its own size only: keep one number per row.",
             "`x.flatten(1)` lays every image out in one row of numbers.",
@@ -306,7 +306,7 @@ EXERCISES = [
         cases=_variation_cases,
         slope=("x",),
         points=1,
-        minutes=8,
+        minutes=5,
         hints=(
             "Neighbours in a column: the rows 1 … end minus the rows 0 … end − 1.",
             "Sum over channels, rows and columns, but not over the batch.",
@@ -329,7 +329,7 @@ EXERCISES = [
         cases=_forged_cases,
         slope=("fake_logits",),
         points=1,
-        minutes=8,
+        minutes=5,
         hints=(
             "The generator wants its images to be given the label of real ones.",
             "Not log(1 − D), which is flat exactly when the generator is found out, but −log D.",
@@ -340,7 +340,7 @@ EXERCISES = [
         cases=_latent_cases,
         observe=_observe_ascent,
         points=2,
-        minutes=15,
+        minutes=12,
         hints=(
             "Seen from z, the generator and the network are one network: f(g(z)) is an objective like any other.",
             "`maximize_activation` climbs any objective from any start.",

@@ -187,7 +187,7 @@ EXERCISES = [
         "soft_attention",
         cases=_soft_cases,
         points=3,
-        minutes=10,
+        minutes=15,
         hints=(
             "The same scores as before. What turns scores into weights that sum to 1?",
             "The sharpness acts on the scores, before the softmax; the softmax runs over the items.",
@@ -211,7 +211,7 @@ EXERCISES = [
         "soft_lookup",
         cases=_lookup_cases,
         points=3,
-        minutes=10,
+        minutes=15,
         hints=(
             "Score each key by its squared distance to the query: near must mean large.",
             "Keys decide the weights. Values are what is blended.",
@@ -235,7 +235,7 @@ EXERCISES = [
         "leave_one_out",
         cases=_leave_cases,
         points=3,
-        minutes=10,
+        minutes=15,
         hints=(
             "One feature at a time: replace its column by the baseline, ask f again, compare.",
             "Begin each time from the whole input, not from what is left after the feature before.",

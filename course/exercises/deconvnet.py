@@ -252,7 +252,7 @@ EXERCISES = [
         "unpool",
         cases=_unpool_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         hints=(
             "Flatten rows and columns into one axis: then a switch is simply a position in it.",
             "Begin with zeros. `scatter_add` along axis 2 puts each value where its switch says, and adds where two meet.",
@@ -275,7 +275,7 @@ EXERCISES = [
         "deconvnet",
         cases=_map_cases,
         points=2,
-        minutes=5,
+        minutes=8,
         hints=(
             "Everything is as in `guided_backprop`; what differs?",
             "Max pooling needs nothing: its gradient already goes to the place of the maximum, which is what a switch does.",

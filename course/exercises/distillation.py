@@ -463,7 +463,7 @@ EXERCISES = [
         "soft_targets",
         cases=_soft_cases,
         points=2,
-        minutes=5,
+        minutes=8,
         hints=(
             "It is a softmax, of logits that have been changed before.",
             "A hot network is undecided: should its logits lie closer together or farther apart?",
@@ -474,7 +474,7 @@ EXERCISES = [
         "distillation_loss",
         cases=_loss_cases,
         points=4,
-        minutes=15,
+        minutes=25,
         hints=(
             "Two terms, weighted by alpha and 1 − alpha. Only one of them knows the temperature.",
             "KL asks for probabilities of the teacher and log-probabilities of the student, both at the temperature T.",
@@ -526,7 +526,7 @@ EXERCISES = [
         "path_probabilities",
         cases=_path_cases,
         points=4,
-        minutes=20,
+        minutes=25,
         hints=(
             "Compute all p_i at once, one column per node. Then go down level by level.",
             "Keep one column per node of the level you have reached. Each splits into two: times 1 − p (left), times p (right).",
@@ -538,7 +538,7 @@ EXERCISES = [
         "soft_tree_probabilities",
         cases=_soft_tree_cases,
         points=2,
-        minutes=5,
+        minutes=8,
         hints=(
             "Two things you have: the chance of each leaf, and each leaf's logits.",
             "Make the leaves' logits into probabilities, each leaf for itself.",
@@ -573,7 +573,7 @@ EXERCISES = [
         "spectral_automaton",
         cases=_spectral_cases,
         points=5,
-        minutes=25,
+        minutes=35,
         hints=(
             "`torch.linalg.svd(H, full_matrices=False)` returns U, d and Vᵀ (not V), largest singular values first.",
             "Cut V to its first `rank` columns. F = H V has one column per state; `torch.linalg.pinv` gives F⁺.",

@@ -242,7 +242,7 @@ EXERCISES = [
         "normalize_filters",
         cases=_normalize_cases,
         points=1,
-        minutes=8,
+        minutes=5,
         hints=(
             "Each filter has its own minimum and its own maximum.",
             "`amin` and `amax` take several axes in `dim`, and `keepdim=True` lets the result broadcast.",

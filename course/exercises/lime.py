@@ -484,7 +484,7 @@ EXERCISES = [
         "apply_masks",
         cases=_apply_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         hints=(
             "First find out, for every sample and every pixel, whether the pixel is visible.",
             "A tensor can be indexed by a tensor: masks[:, segments] has the shape (samples, height, width).",
@@ -529,7 +529,7 @@ EXERCISES = [
         "explanation_stability",
         cases=_stability_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         level="stretch",
         hints=(
             "A large negative coefficient is as important as a large positive one.",
@@ -541,7 +541,7 @@ EXERCISES = [
         "select_features",
         cases=_selection_cases,
         points=3,
-        minutes=30,
+        minutes=20,
         level="stretch",
         observe=_observe_choice,
         hints=(

@@ -221,7 +221,7 @@ EXERCISES = [
         "softmax_gradient",
         cases=_labelled,
         points=3,
-        minutes=12,
+        minutes=15,
         hints=(
             "First the scores (n, classes), then the probabilities: softmax along which axis?",
             "The derivative of −log p_label by the score of class k is p_k, minus 1 where k is the label.",

@@ -356,7 +356,7 @@ EXERCISES = [
         "z_plus_rule",
         cases=_plain_cases,
         points=3,
-        minutes=12,
+        minutes=15,
         hints=(
             "a_i w_ij is positive in two ways: both factors positive, or both negative.",
             "So z is a sum of two forward passes: a⁺ through w⁺ (with b⁺), and a⁻ through w⁻ (without a bias).",

@@ -208,7 +208,7 @@ EXERCISES = [
         "positional_encoding",
         cases=_position_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         hints=(
             "Make the table of angles first: one row per position, one column per pair (sine, cosine).",
             "The exponent is 2k/dim for k = 0, 1, …, dim/2 − 1; 2k is 0, 2, 4, …",
@@ -231,7 +231,7 @@ EXERCISES = [
         "attention_rollout",
         cases=_rollout_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         hints=(
             "First one matrix per layer: mean over the heads, then half of it plus half the identity.",
             "Start with the layer next to the input. From which side does the next layer's matrix come?",

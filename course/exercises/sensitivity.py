@@ -220,7 +220,7 @@ EXERCISES = [
         "input_gradient",
         cases=_met_in_training,
         points=3,
-        minutes=12,
+        minutes=15,
         hints=(
             "Work on a copy of x that does not remember where it came from, and ask it to track gradients: "
             "x.detach().clone().requires_grad_().",
@@ -275,7 +275,7 @@ EXERCISES = [
             "another generator gives": equal(),
         },
         points=3,
-        minutes=12,
+        minutes=15,
         hints=(
             "Each sample draws noise of its own, adds it to x, and asks input_gradient. In the end: the mean.",
             "torch.randn(x.shape, generator=generator) has deviation 1. Multiply it to get deviation sigma.",
@@ -286,7 +286,7 @@ EXERCISES = [
         "integrated_gradients",
         cases=_way,
         points=4,
-        minutes=15,
+        minutes=25,
         hints=(
             "A point of the way is baseline + α (x − baseline). Average the gradients at the points, then multiply by the whole way.",
             "With 4 steps the midpoints are at α = 1/8, 3/8, 5/8, 7/8: (k + ½) / steps.",

@@ -341,7 +341,7 @@ EXERCISES = [
         "stochastic_binarize",
         cases=_stochastic_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         level="stretch",
         observe=_observe_tosses,
         compare={
@@ -373,7 +373,7 @@ EXERCISES = [
         "scaled_binary",
         cases=_scaled_cases,
         points=2,
-        minutes=15,
+        minutes=12,
         observe=_observe_gradient,
         hints=(
             "One α for each cell: w.abs().mean over all axes but the first, with keepdim=True.",

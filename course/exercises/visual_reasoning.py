@@ -196,7 +196,7 @@ EXERCISES = [
         "reason",
         cases=_reason_cases,
         points=3,
-        minutes=25,
+        minutes=20,
         level="stretch",
         hints=(
             "Expand the first control and the first memory to the batch, then loop over weights['steps'].",

@@ -12,7 +12,7 @@ from course.exercises import UnknownNameError, chapter_named, exercises_of, find
 from course.judging.exercise import Exercise
 from course.judging.recording import fresh_cases, record, record_case
 from course.judging.sheets import Answers
-from course.judging.verdict import compare, distance
+from course.judging.verdict import compare
 from solutions.classroom.proof import promised_errors
 from solutions.classroom.proof.shortcuts import (
     SEEDS_LOOKED_AT,
@@ -21,7 +21,7 @@ from solutions.classroom.proof.shortcuts import (
 )
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answers_for
 from solutions.classroom.release.reference_source import home_of, load
-from solutions.classroom.release.seed_proof import CLEARLY_APART, why_not
+from solutions.classroom.release.seed_proof import CLEARLY_APART, apart_from, why_not
 from solutions.classroom.release.sizes import new_sizes, public_sizes
 from solutions.misconceptions import alternatives_of, misconceptions_of, sentence
 
@@ -235,7 +235,7 @@ def _not_separated(exercise: Exercise, answers: Answers) -> list[str]:
     found = []
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
-            pairs = zip(outcomes[first], outcomes[second], cases, strict=False)
-            if max((distance(exercise, b, a, case) for a, b, case in pairs), default=0.0) < CLEARLY_APART:
+            apart = apart_from(exercise, outcomes[second], outcomes[first], answers.expected, cases)
+            if apart < CLEARLY_APART:
                 found.append(f"{first} and {second} look alike on every public case")
     return found

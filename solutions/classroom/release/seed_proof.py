@@ -39,16 +39,15 @@ def why_not(chapter: str, name: str, seed: int) -> Iterator[str]:
     reference = load(home_of()[name], name)
     expected = record(reference, exercise, [seed], inputs)
 
-    def worst(function: Callable[..., Any]) -> float:
-        got = record(function, exercise, [seed], inputs)
-        return _farthest(exercise, got, expected, fresh_cases(exercise, seed, inputs[0]))
-
+    cases = fresh_cases(exercise, seed, inputs[0])
     for wrong in misconceptions_of(chapter).get(name, []):
-        if (apart := worst(wrong)) < CLEARLY_APART:
+        got = record(wrong, exercise, [seed], inputs)
+        if (apart := apart_from(exercise, got, expected, expected, cases)) < CLEARLY_APART:
             yield f"{wrong.__name__} is only {apart:.2g} tolerances from the reference"
     near = CLEARLY_NEAR if _compares_equal(exercise) else NEAR_BY_CHANCE
     for right in alternatives_of(chapter).get(name, []):
-        if not (apart := worst(right)) <= near:
+        got = record(right, exercise, [seed], inputs)
+        if not (apart := _farthest(exercise, got, expected, cases)) <= near:
             yield f"{right.__name__} is right, and {apart:.2g} tolerances from the reference"
     apart = _in_double_precision(exercise, reference, fresh_cases(exercise, seed, inputs[0]), expected)
     if apart > CLEARLY_NEAR:
@@ -67,14 +66,47 @@ def _sizes_vary(chapter: str, name: str) -> bool:
     return any(new_sizes(exercises_of(chapter)[name], seed, known) for seed in range(101, 106))
 
 
-def _farthest(exercise: Exercise, got: list[Outcome], expected: list[Outcome], cases: list[Case]) -> float:
-    """The largest distance over all cases, in tolerances."""
+def apart_from(
+    exercise: Exercise,
+    got: list[Outcome],
+    want: list[Outcome],
+    expected: list[Outcome],
+    cases: list[Case],
+) -> float:
+    """How far one wrong outcome is from another, or from the reference, in tolerances.
+
+    Only cases in which the reference returns something count: without a promised error everybody is infinitely far from it. Where
+    two are alike in all of these, an error is what tells them apart.
+    """
+    if len(got) == len(want) == len(expected):
+        kept = [number for number, one in enumerate(expected) if not one.raised]
+        here = _farthest(
+            exercise,
+            [got[number] for number in kept],
+            [want[number] for number in kept],
+            [cases[number] for number in kept],
+            one_sided=want is expected,
+        )
+        if here > 1:
+            return here
+    return _farthest(exercise, got, want, cases, one_sided=want is expected)
+
+
+def _farthest(
+    exercise: Exercise,
+    got: list[Outcome],
+    expected: list[Outcome],
+    cases: list[Case],
+    one_sided: bool = True,
+) -> float:
+    """The largest distance over all cases, in tolerances. one_sided: better than expected counts as 0."""
     if len(got) != len(expected):
         return float("inf")
-    return max(
-        distance(exercise, mine, theirs, case, one_sided=True)
+    distances = (
+        distance(exercise, mine, theirs, case, one_sided=one_sided)
         for mine, theirs, case in zip(got, expected, cases, strict=True)
     )
+    return max(distances, default=0.0)
 
 
 def _compares_equal(exercise: Exercise) -> bool:
