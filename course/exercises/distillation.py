@@ -212,8 +212,9 @@ def _agreement(case: Case, values: Values) -> float:
 def _path_cases(seed: int) -> list[Case]:
     rng = np.random.default_rng(seed)
 
-    def case(nodes: int) -> Case:
+    def case(nodes: int, alone: bool = False) -> Case:
         rows, features = _sizes(rng, 2, 8, 2)
+        rows = 1 if alone else rows
         return {
             "x": _numbers(rng, rows, features),
             "w": _numbers(rng, nodes, features),
@@ -221,7 +222,7 @@ def _path_cases(seed: int) -> list[Case]:
         }
 
     deep, flat = 2 ** int(rng.integers(3, 5)) - 1, 2 ** int(rng.integers(1, 3)) - 1
-    return [case(deep), case(flat), case(0), case(int(rng.choice([2, 4, 5, 6]))), case(deep + 1)]
+    return [case(deep), case(flat, alone=True), case(0), case(int(rng.choice([2, 4, 5, 6]))), case(deep + 1)]
 
 
 def _soft_tree_cases(seed: int) -> list[Case]:

@@ -91,11 +91,11 @@ def _maps_cases(seed: int) -> list[Case]:
     channels, batch, filters, classes = distinct(rng, 4)
     height, width = distinct(rng, 2, low=4, high=8)
 
-    def case(layer: str, model: nn.Module) -> Case:
+    def case(layer: str, model: nn.Module, rows: int = batch) -> Case:
         return {
             "model": model,
             "layer": layer,
-            "x": drawn(rng, batch, channels, height, width).requires_grad_(),
+            "x": drawn(rng, rows, channels, height, width).requires_grad_(),
         }
 
     def cnn() -> nn.Sequential:
@@ -106,7 +106,7 @@ def _maps_cases(seed: int) -> list[Case]:
     return [
         case("norm", cnn()),
         case("conv", cnn().eval()),
-        case("dense", cnn()),
+        case("dense", cnn(), rows=1),
         case("again", Tangle(rng, channels)),
         case("convolution", cnn()),
         case("spare", Tangle(rng, channels)),

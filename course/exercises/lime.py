@@ -159,6 +159,7 @@ def _surrogate_cases(seed: int) -> list[Case]:
         _arguments(several, 4 * penalty),
         _arguments(separate, penalty),
         _arguments((table, bent, weights), 0.01),
+        _arguments(_problem(rng, samples, 1), penalty),
         _arguments(separate, 0.0),
         _arguments((hidden, y, barely), penalty),
         _arguments((masks, y, weights), -penalty),
@@ -192,6 +193,7 @@ def _fidelity_cases(seed: int) -> list[Case]:
         _line(separate, 0.7 * drawn(rng, batch, more), 2 + 0.2 * drawn(rng, batch)),
         _line(single, slope + 1.0, 5 + height.abs()),
         _line(perfect, slope, height),
+        _line(_problem(rng, samples, 1), drawn(rng, 1), 2 + 0.2 * height),
     ]
 
 
@@ -360,7 +362,7 @@ def _tabular_cases(seed: int) -> list[Case]:
     """One target, several, none; a single score; a model without classes; scales that are tiny, zero and negative."""
     rng = np.random.default_rng(seed)
     more, idle = int(rng.integers(0, 3)), int(rng.integers(0, 5))
-    scale = torch.tensor([0.2, 4.0, 1.5, 1.0, 2.0])[: 3 + more] * drawn_uniformly(
+    scale = torch.tensor([0.2, 4.0, 1500.0, 1.0, 2.0])[: 3 + more] * drawn_uniformly(
         rng, 3 + more, low=0.8, high=1.2
     )
     weight = (

@@ -49,6 +49,7 @@ def _cost(seed: int) -> list[Case]:
         x, w = rng.normal(size=(rows, columns)), _clear_weights(rng, columns)
         y = x @ rng.normal(size=columns) + rng.normal(size=rows)
         cases.append({"w": _tensor(w), "x": _tensor(x), "y": _tensor(y), "penalty": float(penalty)})
+    cases[-1] |= {name: cases[-1][name].double() for name in ("w", "x", "y")}
     return cases
 
 
@@ -62,7 +63,7 @@ def _fit(seed: int) -> list[Case]:
     penalty = float(rng.uniform(1, 4))
     return [
         {"x": x, "y": y, "penalty": 0.0},
-        {"x": x, "y": drawn(rng, n, targets), "penalty": penalty},
+        {"x": x.double(), "y": drawn(rng, n, targets).double(), "penalty": penalty},
         {"x": never_there, "y": y, "penalty": penalty},
         {"x": never_there, "y": y, "penalty": 0.0},
         {"x": x, "y": y, "penalty": -float(rng.uniform(0.1, 0.9))},

@@ -107,6 +107,7 @@ def _embed_cases(seed: int) -> list[Case]:
     return [
         {"tokens": tokens, "embedding": table, "encoding": drawn(rng, words, d)},
         {"tokens": tokens[1:2], "embedding": table, "encoding": drawn(rng, words, d)},
+        {"tokens": tokens[0], "embedding": table, "encoding": drawn(rng, words, d)},
         {
             "tokens": torch.from_numpy(
                 rng.integers(0, 2, size=more) * rng.integers(1, vocabulary, size=more)

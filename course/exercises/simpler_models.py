@@ -57,7 +57,7 @@ def _prune_cases(seed: int) -> list[Case]:
     often_zero = drawn(rng, 2, columns, 3).clamp_min(0)
     often_zero[:, :2] = 0.0
     return [
-        {"saliency": saliency, "fraction": (up - 0.35) / saliency.numel()},
+        {"saliency": saliency.double(), "fraction": (up - 0.35) / saliency.numel()},
         {"saliency": signed, "fraction": (down + 0.3) / long},
         {"saliency": often_zero, "fraction": some / often_zero.numel()},
         {"saliency": drawn(rng, rows), "fraction": 0.0},
@@ -86,6 +86,11 @@ def _hessian_cases(seed: int) -> list[Case]:
         data = (drawn(rng, rows, inputs), torch.from_numpy(rng.integers(0, classes, rows)), shape)
         matrices = [0.8 * drawn(rng, cells, inputs), 0.8 * drawn(rng, classes, cells)]
         cases.append({"loss": data, "parameters": [*matrices, drawn(rng, cells), drawn(rng, more)]})
+    points, labels, shape = cases[-1]["loss"]
+    cases[-1] = {
+        "loss": (points.double(), labels, shape),
+        "parameters": [parameter.double() for parameter in cases[-1]["parameters"]],
+    }
     return cases
 
 
@@ -112,7 +117,10 @@ def _saliency_cases(seed: int) -> list[Case]:
     rows, columns, long, kernel = _sizes(rng, 4)
     return [
         {"w": drawn(rng, rows, columns), "h": drawn_uniformly(rng, rows, columns, low=0.1)},
-        {"w": 3 * drawn(rng, long), "h": (0.2 + drawn(rng, long).abs()) * (-1.0) ** torch.arange(long)},
+        {
+            "w": 3 * drawn(rng, long).double(),
+            "h": (0.2 + drawn(rng, long).abs().double()) * (-1.0) ** torch.arange(long),
+        },
         {
             "w": drawn(rng, columns, rows, kernel, 1),
             "h": drawn_uniformly(rng, columns, rows, kernel, 1, low=0.1),
