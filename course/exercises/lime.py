@@ -362,7 +362,7 @@ def _tabular_cases(seed: int) -> list[Case]:
     """One target, several, none; a single score; a model without classes; scales that are tiny, zero and negative."""
     rng = np.random.default_rng(seed)
     more, idle = int(rng.integers(0, 3)), int(rng.integers(0, 5))
-    scale = torch.tensor([0.2, 4.0, 1500.0, 1.0, 2.0])[: 3 + more] * drawn_uniformly(
+    scale = torch.tensor([0.2, 4.0, 3000.0, 1.0, 2.0])[: 3 + more] * drawn_uniformly(
         rng, 3 + more, low=0.8, high=1.2
     )
     weight = (
