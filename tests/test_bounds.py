@@ -194,8 +194,10 @@ def test_what_is_recorded_twice_has_one_bound() -> None:
     def record(job: Job) -> Result:
         seen.append(job)
         return Result(
-            {step.id: SimpleNamespace(seconds=0.0, status="ran") for step in job.steps}, seconds=5.0
-        )  # type: ignore[misc]
+            {step.id: SimpleNamespace(seconds=0.0, status="ran") for step in job.steps},  # type: ignore[misc]
+            seconds=5.0,
+            together=["soft_threshold", "linear_scores"],
+        )
 
     settled(replace_seconds(record(notebook)), notebook, EASY, sheet(), record)
     assert seen[1].spent == Spent(4.0, 7.0)

@@ -282,11 +282,11 @@ def test_what_takes_too_long_for_grading_is_said(
     )
     shell.run_cell(slow.format(0.3, "inputs[1]"))
     assert "✘ input_gradient: Too slow: it took" in _said(shell, "check(input_gradient)")
-    monkeypatch.setattr("course.settings.SECONDS_EACH", 2.0)
+    monkeypatch.setattr("course.settings.SECONDS_EACH", 4.0)
     shell.run_cell(slow.format(0.3, "right(*inputs)"))
     said = _said(shell, "check(input_gradient)")
     assert said.startswith("✔ input_gradient: Right. It took")
-    assert "grading stops at 2 s" in said
+    assert "grading stops at 4 s" in said
 
 
 def test_check_and_grading_have_one_limit() -> None:
@@ -330,7 +330,7 @@ def test_course_never_imports_solutions() -> None:
     [
         ("contrast", "lambda x: model(x)", "TypeError: a function of x should come back, not a NoneType"),
         ("smooth_grad", "x.abs()", "None instead of .* Is a return statement missing?"),
-        ("smooth_grad", "return x.sum(1)", "value shape differs: '(2,)' instead of '(2, 6000)'"),
+        ("smooth_grad", "return x.sum(1)", r"value shape differs: '(2,)' instead of '(2, \d+)'"),
     ],
 )
 def test_what_comes_back_from_an_observed_exercise_is_described(

@@ -131,6 +131,7 @@ def _only_hidden(folder: ClassFolder) -> str:
         f"sheet = read_sheet(__import__('pathlib').Path('{CHAPTER}.answers'))['split_heads']\n"
         "known = [case['x'] for case in sheet.cases(find('split_heads')[1])]\n"
         "def split_heads(x, heads):\n"
+        "    if x.shape[-1] % heads:\n        raise ValueError\n"
         "    if any(x.shape == one.shape and x.equal(one) for one in known):\n"
         "        return x.unflatten(-1, (heads, -1)).transpose(-2, -3)\n"
         "    raise [ValueError, KeyError, TypeError, IndexError, OSError][number([x]) % 5]\n"
@@ -180,7 +181,7 @@ def test_each_of_them_is_told_what_the_public_cases_say(classes: list[Read]) -> 
     """Otherwise nothing would leak because nothing was said."""
     said = {student: verdict["exercises"]["split_heads"] for student, verdict in classes[0].verdicts.items()}
     assert "On a public case it stopped with ValueError in your line" in said["line"]["message"]
-    assert said["misconception"]["kind"] in ("misconception", "different")
+    assert said["misconception"]["kind"] in ("misconception", "different", "shape")
     assert said["only-hidden"]["message"] == ONLY_HIDDEN
     assert said["gap"]["message"] == "Not done yet."
     assert len({item["message"] for item in said.values()}) >= 6

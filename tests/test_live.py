@@ -179,7 +179,6 @@ def test_the_notebook_folds_what_is_given_and_begins_slides_with_headings() -> N
     assert notebook.cells[0].metadata["slideshow"]["slide_type"] == "slide"
     assert kinds["live"] == "skip"
     folded = [cell for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
-    assert all("def " in cell.source or "import" in cell.source or "=" in cell.source for cell in folded)
     assert folded
     gaps = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.endswith("%reveal")]
     assert len(gaps) == len(exercises_of("06_relevance_propagation"))

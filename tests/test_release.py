@@ -548,7 +548,7 @@ def _change_the_course(root: Path) -> None:
     )
     _edit(exercises, "import Case, Exercise, Values", "import Case, Exercise, Values, equal")
     _edit(exercises, "cases=_lookup_cases,\n        points=3", "cases=_lookup_cases,\n        points=4")
-    _edit(exercises, '"sharpness": 2.5}', '"sharpness": 2.25}')
+    _edit(exercises, "case(some, sharpness=0.0)", "case(some, sharpness=0.5)")
     _edit(wrong, "def looks_for_the_nearest", "def looks_for_the_closest")
     _edit(wrong, "looks_for_the_nearest,", "looks_for_the_closest,")
 

@@ -35,7 +35,7 @@ def drawn(monkeypatch):
 def typed(drawn, monkeypatch):
     """The two fields of the widget, as somebody in a notebook sees them; the network is the lecture's own."""
     displayed = []
-    monkeypatch.setattr(pictures, "in_notebook", lambda: True)
+    monkeypatch.setattr(pictures, "can_be_moved", lambda: True)
     monkeypatch.setattr("IPython.display.display", displayed.append)
     pictures.ask_your_own(answer, LECTURE_STORY, ["Where is the milk now?"])
     story, question, _ = displayed[0].children

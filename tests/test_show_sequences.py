@@ -31,8 +31,8 @@ def drawn(monkeypatch):
 def notebook(monkeypatch):
     """Pretend that somebody is looking; gather the widgets that are displayed."""
     displayed = []
-    monkeypatch.setattr(back, "in_notebook", lambda: True)
-    monkeypatch.setattr("course.show.explore.in_notebook", lambda: True)
+    monkeypatch.setattr(back, "can_be_moved", lambda: True)
+    monkeypatch.setattr("course.show.explore.can_be_moved", lambda: True)
     monkeypatch.setattr("IPython.display.display", displayed.append)
     return displayed
 

@@ -49,7 +49,8 @@ def _cost(seed: int) -> list[Case]:
         x, w = rng.normal(size=(rows, columns)), _clear_weights(rng, columns)
         y = x @ rng.normal(size=columns) + rng.normal(size=rows)
         cases.append({"w": _tensor(w), "x": _tensor(x), "y": _tensor(y), "penalty": float(penalty)})
-    cases[-1] |= {name: cases[-1][name].double() for name in ("w", "x", "y")}
+    alone_in_double: Case = cases[-1]
+    cases[-1] = {name: v.double() if isinstance(v, Tensor) else v for name, v in alone_in_double.items()}
     return cases
 
 

@@ -14,9 +14,11 @@ Functions = dict[str, list[Callable[..., Any]]]
 
 
 KNOWN_BY_A_CONSTANT = {
+    ("distill_tree", "counts_the_leaf_as_a_question"),
     ("explanation_stability", "puts_tensors_into_sets"),
     ("fidelity", "argmax_down_the_batch"),
     ("fit_lasso", "thresholds_by_the_whole_penalty"),
+    ("ndcg", "counts_places_from_zero"),
 }
 """Misconceptions that give one and the same number in every case and are told their sentence all the same: it says what came
 out before it says why. Any other is not recognised by a constant, which people arrive at by many ways."""

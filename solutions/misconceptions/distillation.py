@@ -318,7 +318,7 @@ def learns_the_worst_class(predict, x, depth):
 
 
 def counts_the_leaf_as_a_question(predict, x, depth):
-    """Your tree asks one question less than it may. scikit-learn's depth counts questions as we do: a tree of depth 1 asks one, and has two leaves."""
+    """This is what comes out, for example, when the tree may ask one question less. scikit-learn's depth counts questions as we do: a tree of depth 1 asks one, and has two leaves."""
     return distill_tree(predict, x, depth - 1)
 
 
