@@ -112,7 +112,7 @@ def washed(text: str) -> Markup:
     return Markup(_wash(_CONTROL.sub("", text)))
 
 
-_SHOWN_PICTURE = re.compile(
+SHOWN_PICTURE = re.compile(
     r'<img alt="([^"<>]*)"(?: width="([0-9]{1,4})")? src="data:(image/(?:png|jpeg));base64,([A-Za-z0-9+/=\s]*)">'
 )
 """What `course.show` displays: a picture with its words, as HTML."""
@@ -246,7 +246,7 @@ def output(kind: str, facts: dict[str, Any]) -> Markup:
         drawn = base64.b64encode(data["image/svg+xml"].encode()).decode()
         if len(drawn) <= LARGEST_PICTURE:
             return Markup('<img src="data:image/svg+xml;base64,{}" alt="drawing">').format(drawn)
-    shown = _SHOWN_PICTURE.fullmatch(data.get("text/html", ""))
+    shown = SHOWN_PICTURE.fullmatch(data.get("text/html", ""))
     if shown:
         words, width, mime, encoded = shown.groups()
         return picture(mime, encoded, cut(html.unescape(words))[0], width or "")

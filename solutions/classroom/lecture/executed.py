@@ -15,7 +15,8 @@ from course.judging import archive
 from course.judging.sheets import sheet_name
 from solutions.classroom.folder import ClassFolderError
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
-from solutions.classroom.release.source_notebook import BEGIN, END, source_notebook
+from solutions.classroom.release.publish import import_path
+from solutions.classroom.release.source_notebook import source_notebook, without_marks
 
 LONGEST_CELL = 600
 """Seconds that one cell may run."""
@@ -28,12 +29,10 @@ def executed(chapter: str, quiet: bool = False) -> NotebookNode:
     """
     notebook = nbformat.from_dict(source_notebook(chapter))
     for cell in notebook.cells:
-        cell.source = "\n".join(line for line in cell.source.split("\n") if line.strip() not in (BEGIN, END))
+        cell.source = without_marks(cell.source)
     progress = tqdm(total=len(notebook.cells), unit="cell", desc=chapter, disable=quiet, leave=False)
     with progress, tempfile.TemporaryDirectory(prefix="classroom-") as place:
         archive.write(Path(place) / sheet_name(chapter), sheet_tree(answer_sheet(chapter, PUBLIC_SEEDS)))
-        root = str(Path(__file__).resolve().parents[3])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         client = NotebookClient(
             notebook,
             timeout=LONGEST_CELL,
@@ -45,7 +44,7 @@ def executed(chapter: str, quiet: bool = False) -> NotebookNode:
             on_cell_start=lambda cell, cell_index: progress.update(cell_index + 1 - progress.n),
         )
         try:
-            client.execute(env=os.environ | {"COURSE_STILL": "1", "PYTHONPATH": path})
+            client.execute(env=os.environ | {"COURSE_STILL": "1", "PYTHONPATH": import_path()})
         except CellExecutionError as error:
             raise ClassFolderError(f"{chapter} does not run: {error.ename}: {error.evalue}") from None
     return notebook

@@ -5,8 +5,6 @@ Gaps are empty and are filled in the hall (`live_magics`), given code is folded,
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,9 +14,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from course.judging import archive
 from course.judging.sheets import sheet_name
+from solutions.classroom.feedback.formgrader import run_lab
 from solutions.classroom.lecture.live_typing import asked_in, gap
 from solutions.classroom.lecture.notes import notes_of
 from solutions.classroom.release.answers import PUBLIC_SEEDS, answer_sheet, sheet_tree
+from solutions.classroom.release.publish import import_path
 from solutions.classroom.release.source_notebook import SET_UP, notebook_bytes, student_notebook
 
 TYPE_SIZE = 21
@@ -113,13 +113,11 @@ def environment(place: Path) -> dict[str, str]:
     for name, values in _SETTINGS.items():
         archive.write_bytes(settings / name, json.dumps(values, indent=1).encode())
     archive.write_bytes(settings / "workspaces" / "live.jupyterlab-workspace", json.dumps(_LAYOUT).encode())
-    root = str(Path(__file__).resolve().parents[3])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     own = {
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
     }
-    return os.environ | own | {"PYTHONPATH": path}
+    return os.environ | own | {"PYTHONPATH": import_path()}
 
 
 def live(chapter: str, place: Path, port: int, browser: bool) -> int:
@@ -128,9 +126,6 @@ def live(chapter: str, place: Path, port: int, browser: bool) -> int:
     notebook, old = lay_out(chapter, place)
     if old:
         print(f"The notebook of last time is kept as {old}.")
-    command = [
-        sys.executable, "-m", "jupyter", "lab", f"--port={port}", f"--ServerApp.root_dir={notebook.parent}",
-        f"--LabApp.default_url=/doc/workspaces/live/tree/{notebook.name}", *([] if browser else ["--no-browser"]),
-    ]  # fmt: skip
     print(f"JupyterLab opens {notebook} …", flush=True)
-    return subprocess.call(command, env=environment(place))
+    page = f"/doc/workspaces/live/tree/{notebook.name}"
+    return run_lab(notebook.parent, page, port, browser, environment(place))

@@ -16,7 +16,12 @@ from course.judging.verdict import prove_something
 from solutions.classroom.assignment import Assignment
 from solutions.classroom.folder import ClassFolder
 from solutions.classroom.release.reference_source import depends_on, needs, source_of
-from solutions.classroom.release.source_notebook import BEGIN, END, grade_id, notebook_bytes, source_notebook
+from solutions.classroom.release.source_notebook import (
+    grade_id,
+    notebook_bytes,
+    source_notebook,
+    without_marks,
+)
 from solutions.misconceptions import alternatives_of, misconceptions_of, sentence
 
 Bytes = bytes | None
@@ -54,7 +59,7 @@ def solved(release: NotebookNode, chapter: str, but: dict[str, str] | None = Non
     for cell in notebook.cells:
         if _is_gap(cell):
             source = bodies[cell.metadata.nbgrader.grade_id]
-            cell.source = "\n".join(line for line in source.split("\n") if line.strip() not in (BEGIN, END))
+            cell.source = without_marks(source)
     return notebook
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from course.judging import archive
 from course.judging.sheets import sheet_name
 from solutions.classroom.release.course_version import course_version
+from solutions.classroom.release.publish import REPOSITORY
 from solutions.classroom.release.source_notebook import (
     KERNEL,
     notebook_bytes,
@@ -25,7 +26,6 @@ from solutions.classroom.release.source_notebook import (
     student_notebook,
 )
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 KEPT = REPOSITORY / "build" / "students"
 """Notebooks and answer sheets as they were last made, by the version of the course that made them."""
 

@@ -46,6 +46,11 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": path_to_programs(), "PYTHONWARNINGS": "ignore", "JUPYTER_PLATFORM_DIRS": "1"}
 
 
+def import_path() -> str:
+    """PYTHONPATH for a process that runs elsewhere and imports this course."""
+    return os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+
+
 def _last_words(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-8:])
 

@@ -103,6 +103,11 @@ def source_notebook(chapter: str) -> NotebookNode:
     return new_notebook(cells=cells, metadata=nbformat.from_dict(KERNEL))
 
 
+def without_marks(source: str) -> str:
+    """A cell without nbgrader's solution marks."""
+    return "\n".join(line for line in source.split("\n") if line.strip() not in (BEGIN, END))
+
+
 def student_notebook(chapter: str) -> NotebookNode:
     """The same with every gap open, as nbgrader's release has it."""
     notebook = source_notebook(chapter)

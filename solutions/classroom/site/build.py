@@ -14,10 +14,10 @@ from nbformat import NotebookNode
 from course.judging import archive
 from solutions.classroom.folder import ClassFolderError
 from solutions.classroom.lecture.executed import executed
+from solutions.classroom.release.publish import REPOSITORY, import_path
 from solutions.classroom.release.source_notebook import notebook_bytes, source_notebook
 from solutions.classroom.site import pages
 
-ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).parent / "templates"
 DOCUMENTS = {
     "grading": "docs/grading.md",
@@ -53,7 +53,7 @@ def _executed_before(chapter: str, kept: Path) -> NotebookNode:
     digest = hashlib.sha256(
         notebook_bytes(source_notebook(chapter)) + os.environ.get("COURSE_FAST", "").encode()
     )
-    for path in sorted((ROOT / "course").rglob("*.py")):
+    for path in sorted((REPOSITORY / "course").rglob("*.py")):
         if "chapters" not in path.parts:
             digest.update(path.read_bytes())
     path = kept / f"{chapter}-{digest.hexdigest()[:16]}.ipynb"
@@ -67,7 +67,7 @@ def _executed_before(chapter: str, kept: Path) -> NotebookNode:
 
 
 def _documents(sources: Path, chapters: list[str], found: dict[str, list[pages.Picture]]) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
     questions = pages.questions_in(readme)
     asked = {chapter: questions.get(str(int(chapter[:2])), "") for chapter in chapters}
     static = sources / "_static"
@@ -76,13 +76,13 @@ def _documents(sources: Path, chapters: list[str], found: dict[str, list[pages.P
         "map": pages.map_page(chapters, asked),
         "gallery": pages.gallery_page(found, static / "gallery"),
         "teach": _text(TEACH)
-        if (ROOT / TEACH).exists()
+        if (REPOSITORY / TEACH).exists()
         else "# How to teach with it\n\n" + _part(readme, "For instructors"),
     }
     texts |= {name: _text(path) for name, path in DOCUMENTS.items()}
     for name, text in texts.items():
         archive.write_bytes(sources / f"{name}.md", text.encode())
-    for path in [*(ROOT / "docs").glob("*.png"), *(ROOT / "docs").glob("*.svg")]:
+    for path in [*(REPOSITORY / "docs").glob("*.png"), *(REPOSITORY / "docs").glob("*.svg")]:
         shutil.copy(path, sources)
     static.mkdir(exist_ok=True)
     shutil.copy(HERE / "site.css", static)
@@ -90,7 +90,7 @@ def _documents(sources: Path, chapters: list[str], found: dict[str, list[pages.P
 
 
 def _text(path: str) -> str:
-    return pages.public_text((ROOT / path).read_text("utf-8"))
+    return pages.public_text((REPOSITORY / path).read_text("utf-8"))
 
 
 def _part(readme: str, heading: str) -> str:
@@ -109,12 +109,11 @@ def _sphinx(sources: Path, place: Path) -> None:
         "-d",
         str(sources / ".doctrees"),
     ]
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [*command, str(sources), str(place)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": import_path()},
         check=False,
     )
     if done.returncode:

@@ -13,9 +13,8 @@ from nbformat.v4 import new_markdown_cell
 from PIL import Image
 
 from course.exercises import exercises_of
+from solutions.classroom.feedback.sanitize import SHOWN_PICTURE
 from solutions.classroom.release.source_notebook import assignment_title, student_notebook
-
-_PICTURE = re.compile(r'<img alt="([^"]*)"(?: width="\d+")? src="data:image/png;base64,([^"]+)">')
 
 STILL = "*Here controls are drawn once. In your own notebook they can be moved.*"
 
@@ -54,19 +53,19 @@ def pictures(executed: NotebookNode) -> list[Picture]:
     found = []
     for cell in executed.cells:
         for output in cell.get("outputs", []):
-            shown = _PICTURE.fullmatch(output.get("data", {}).get("text/html", "").strip())
+            shown = SHOWN_PICTURE.fullmatch(output.get("data", {}).get("text/html", "").strip())
             if shown:
-                found.append(Picture(html.unescape(shown[1]), _palette(base64.b64decode(shown[2]))))
+                found.append(Picture(html.unescape(shown[1]), _palette(base64.b64decode(shown[4]))))
     return found
 
 
 def _smaller(output: NotebookNode) -> NotebookNode:
-    shown = _PICTURE.fullmatch(output.get("data", {}).get("text/html", "").strip())
+    shown = SHOWN_PICTURE.fullmatch(output.get("data", {}).get("text/html", "").strip())
     if not shown:
         return output
-    less = base64.b64encode(_palette(base64.b64decode(shown[2]))).decode()
+    less = base64.b64encode(_palette(base64.b64decode(shown[4]))).decode()
     made = nbformat.from_dict(output)
-    made.data["text/html"] = made.data["text/html"].replace(shown[2], less)
+    made.data["text/html"] = made.data["text/html"].replace(shown[4], less)
     return made
 
 
